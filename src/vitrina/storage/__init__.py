@@ -1,0 +1,5 @@
+"""Where things are kept: the database (things people edit) and the lake (things that happened).
+
+`database`, `accounts`, `audit`, `secrets`; `lake`, `spool`, `table`; `migrations`.
+May import `errors`, `settings`, `product`; knows no part of the product.
+"""
