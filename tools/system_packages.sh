@@ -1,0 +1,27 @@
+#!/bin/sh
+# What only the slow tests need and pip cannot bring: a browser and a PostgreSQL server.
+# Where apt may not be used, the tests that need them are skipped and say so.
+set -u
+wanted=""
+command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"
+[ -z "$wanted" ] && exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not Debian: install these yourself, or their tests are skipped:$wanted"
+    exit 0
+fi
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+    if sudo -n true 2>/dev/null; then
+        sudo="sudo"
+    else
+        echo "No right to install packages. Their tests are skipped until you run: sudo apt-get install$wanted"
+        exit 0
+    fi
+fi
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq || true
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $wanted >/dev/null ||
+    echo "Could not install$wanted; their tests are skipped."
+exit 0
