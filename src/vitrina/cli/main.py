@@ -64,20 +64,24 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _mount() -> None:
-    from vitrina.cli import floor, lake, models, up
+def complete_app() -> typer.Typer:
+    """The whole command, with every part's commands in it."""
+    from vitrina.cli import doctor, floor, lake, models, up
 
-    app.add_typer(floor.app, name="floor")
-    app.add_typer(lake.app, name="lake")
-    app.add_typer(models.app, name="models")
-    up.register(app)
+    if not app.registered_groups:
+        app.add_typer(floor.app, name="floor")
+        app.add_typer(lake.app, name="lake")
+        app.add_typer(models.app, name="models")
+        app.command("doctor")(doctor.doctor)
+        app.command("up")(up.up)
+        app.command("demo")(up.demo)
+    return app
 
 
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and its own exit code, never a traceback."""
-    _mount()
     try:
-        app()
+        complete_app()()
     except VitrinaError as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]vitrina:[/] {_plain(error)}")
         sys.exit(error.exit_code)
