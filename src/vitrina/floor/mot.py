@@ -1,7 +1,8 @@
 """MOT-challenge text files: one box a line, `frame,id,left,top,width,height,score,…`, frames from 1, pixels.
 
 Detections carry the id −1, tracks and ground truth an id that occurs once in a frame. `parse_mot` and `format_mot`
-work on text; `read_mot` and `write_mot` are their edges. Format: Leal-Taixé et al. (2015), "MOTChallenge 2015", section 3.3.
+work on text; `read_mot` and `write_mot` are their edges.
+Format: Leal-Taixé et al. (2015), "MOTChallenge 2015", section 3.3.
 """
 
 from __future__ import annotations
