@@ -1,0 +1,98 @@
+"""What a table of the lake is: its columns with a comment each, how it is divided, how long its rows are kept. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from vitrina.errors import InputError
+
+PARTITION_MARK = "part_"
+"""Partitions are copies of columns under this prefix, so that the columns themselves stay in every data file."""
+
+Rows: TypeAlias = pa.Table | Sequence[Mapping[str, Any]]
+
+
+def column(name: str, kind: pa.DataType, comment: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"comment": comment})
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table.
+
+    keep_days: name of the setting that says how many business days are kept; None: for ever.
+    """
+
+    name: str
+    schema: pa.Schema
+    comment: str
+    partition_by: tuple[str, ...] = ("shop_id", "business_day")
+    keep_days: str | None = None
+
+    @property
+    def partitions(self) -> list[str]:
+        return [PARTITION_MARK + name for name in self.partition_by]
+
+    @property
+    def stored_schema(self) -> pa.Schema:
+        """The columns and the partitions, as Delta sees them."""
+        copies = [self.schema.field(name).with_name(PARTITION_MARK + name) for name in self.partition_by]
+        return pa.schema([*self.schema, *copies])
+
+    def with_partitions(self, rows: pa.Table) -> pa.Table:
+        for name in self.partition_by:
+            rows = rows.append_column(self.stored_schema.field(PARTITION_MARK + name), rows.column(name))
+        return rows
+
+
+def comment_of(field: pa.Field) -> str:
+    return str((field.metadata or {}).get(b"comment", b""), "utf-8")
+
+
+def conform(rows: Rows, spec: TableSpec) -> pa.Table:
+    """The rows as a table of exactly the spec's columns and types.
+
+    Raises InputError for missing and unknown columns, values that do not fit, nulls where none may be, and times
+    without a zone.
+    """
+    table = rows if isinstance(rows, pa.Table) else _from_records(rows, spec)
+    _check_columns(set(table.column_names), spec)
+    try:
+        table = table.select(spec.schema.names).cast(spec.schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise InputError(f"lake table {spec.name}: a value does not fit: {error}") from error
+    for field in spec.schema:
+        values = table.column(field.name)
+        if values.null_count and not field.nullable:
+            row = values.is_null().index(True).as_py()
+            raise InputError(f"lake table {spec.name}: row {row} has no {field.name}; every row needs one")
+    return table
+
+
+def _from_records(rows: Sequence[Mapping[str, Any]], spec: TableSpec) -> pa.Table:
+    times = [field.name for field in spec.schema if pa.types.is_timestamp(field.type)]
+    for number, row in enumerate(rows):
+        _check_columns(row.keys(), spec)
+        for name in times:
+            value = row[name]
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise InputError(f"lake table {spec.name}: row {number}: {name} is a time without a zone: {value!r}")
+    nullable = pa.schema([field.with_nullable(True) for field in spec.schema])
+    try:
+        return pa.Table.from_pylist(list(rows), schema=nullable)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"lake table {spec.name}: a value does not fit: {error}") from error
+
+
+def _check_columns(names: Any, spec: TableSpec) -> None:
+    expected = set(spec.schema.names)
+    if names == expected:
+        return
+    missing, unknown = sorted(expected - names), sorted(names - expected)
+    parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(unknown)}"] * bool(unknown)
+    raise InputError(f"lake table {spec.name}: wrong columns ({'; '.join(parts)})")
