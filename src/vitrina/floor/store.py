@@ -18,9 +18,7 @@ def _table(name: str, comment: str, keep_days: str | None, time_comment: str, *c
         [
             column("event_id", pa.string(), "UUIDv7 of this row, made once where the row was made."),
             column("t", _TIME, time_comment),
-            column(
-                "business_day", pa.date32(), "The shop's day by its own clock and start of day; fixed when written."
-            ),
+            column("business_day", pa.date32(), "The shop's day by its own clock; fixed when written."),
             column("shop_id", pa.string(), "Slug of the shop."),
             column("layout_id", pa.string(), "Version of the layout (zones, lines, calibration) that made this row."),
             column("simulated", pa.bool_(), "True when the simulator made this row, not a camera."),
@@ -49,9 +47,7 @@ CROSSINGS = _table(
     _CAMERA,
     _PERSON,
     column("line_id", pa.string(), "Slug of the line."),
-    column(
-        "direction", pa.string(), "'in' or 'out'; 'in' is from left to right of the line's direction in the picture."
-    ),
+    column("direction", pa.string(), "'in' or 'out'; 'in' is from the line's left to its right in the picture."),
     _ROLE,
 )
 

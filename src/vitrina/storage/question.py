@@ -32,11 +32,12 @@ def open_duckdb(*, memory_mb: int, threads: int | None) -> duckdb.DuckDBPyConnec
         "python_enable_replacements": False,
         "memory_limit": f"{memory_mb}MB",
         "temp_directory": "",
-        "TimeZone": "UTC",
     }
     if threads is not None:
         config["threads"] = threads
-    return duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET GLOBAL TimeZone='UTC'")
+    return connection
 
 
 def select_files(spec: TableSpec, files: Sequence[str]) -> str:
