@@ -84,7 +84,8 @@ class DeltaFolder:
             wanted.append((PARTITION_MARK + "business_day", ">=", first.isoformat()))
             wanted.append((PARTITION_MARK + "business_day", "<=", last.isoformat()))
         with self._shared() as table:
-            return [] if table is None else sorted(table.file_uris(file_pruning_predicate=wanted or None))
+            uris = [] if table is None else table.file_uris(file_pruning_predicate=wanted or None)
+        return sorted(self._path(uri) for uri in uris)
 
     def size(self) -> tuple[int, int, int]:
         """Rows, files, bytes."""
@@ -134,6 +135,11 @@ class DeltaFolder:
             if gone or removals:
                 _cut_log(table)
             return 0.0
+
+    def _path(self, uri: str) -> str:
+        """Where the file is. Delta writes the folder of the table in the manner of addresses (`%20`)."""
+        below = uri.rsplit("/", len(self._spec.partition_by) + 1)[1:]
+        return str(self._folder.joinpath(*below))
 
     def _retrying(self, change: Callable[[DeltaTable], T], *, long: bool = False) -> T:
         """What `change` gives, after as many tries as other writers make necessary.

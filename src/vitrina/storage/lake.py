@@ -90,6 +90,7 @@ class Lake:
         memory_mb: int = 512,
         threads: int | None = None,
     ) -> None:
+        path = _plain(path)
         self._tables = dict(tables)
         self._folders = {name: DeltaFolder(path / name, spec) for name, spec in tables.items()}
         self._spool = spool or path.parent / "spool"
@@ -106,6 +107,14 @@ class Lake:
     def version(self, table: str) -> int:
         """Grows with every change of the table; -1 before the first."""
         return self._folder(table).version()
+
+    def committed(self, table: str, writer_id: str) -> int | None:
+        """Number of the last batch that this writer has in the table; None before its first."""
+        return self._folder(table).committed(_check_writer(writer_id))
+
+    def conform(self, table: str, rows: Rows) -> pa.Table:
+        """The rows in exactly the table's columns and types. Raises InputError for rows that do not fit."""
+        return conform(rows, self._spec(table))
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────
 
@@ -275,6 +284,13 @@ class Lake:
 
     def _folder(self, table: str) -> DeltaFolder:
         return self._folders[self._spec(table).name]
+
+
+def _plain(path: Path) -> Path:
+    """DuckDB takes some letters of a path for a pattern."""
+    if any(letter in str(path) for letter in "*?[]"):
+        raise InputError(f"the lake's folder may have no *, ?, [ or ] in its path, got {path}")
+    return path.absolute()
 
 
 def _check_writer(writer_id: str) -> str:

@@ -71,11 +71,11 @@ def ask(
         connection.execute("SET lock_configuration=true")
         with _explained(timeout_s, memory_mb), _interrupted_after(connection, timeout_s):
             _check_select(connection, query)
-            return _first_rows(connection.execute(query), max_rows)
+            return _first_rows(connection.sql(query), max_rows)
 
 
-def _first_rows(result: duckdb.DuckDBPyConnection, max_rows: int) -> pa.Table:
-    reader: pa.RecordBatchReader = result.to_arrow_reader(10_000)
+def _first_rows(answer: duckdb.DuckDBPyRelation, max_rows: int) -> pa.Table:
+    reader: pa.RecordBatchReader = answer.to_arrow_reader(10_000)
     batches, rows = [], 0
     for batch in reader:
         batches.append(batch)

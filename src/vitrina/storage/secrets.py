@@ -5,6 +5,7 @@ A copy of the database alone gives none of them away.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -24,10 +25,16 @@ class SecretBox:
 
     def __init__(self, home: Path) -> None:
         self._path = home / KEY_FILE
-        self._fernet = _fernet(_key(self._path), self._path)
+        key = _key(self._path)
+        self._fernet = _fernet(key, self._path)
+        self._derivation_key = key[:64]
 
     def seal(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode("ascii")
+
+    def derive(self, label: str) -> bytes:
+        """32 bytes that only this home can make from `label`, the same each time (BLAKE2b, RFC 7693, keyed)."""
+        return hashlib.blake2b(label.encode(), key=self._derivation_key, digest_size=32).digest()
 
     def open(self, sealed: str) -> str:
         """The text that was sealed. Raises StorageError when it was sealed with another key, or changed."""
