@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 from vitrina.errors import InputError
 
@@ -51,7 +51,7 @@ def wilson(successes: int, n: int, *, confidence: float = CONFIDENCE) -> Interva
         raise InputError(f"expected 0 ≤ successes ≤ n, got {successes} of {n}: a share counts a part of a whole")
     if n == 0:
         return Interval(nan, 0.0, 1.0, 0)
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(special.ndtri(0.5 + confidence / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -63,7 +63,8 @@ def quantile(values: ArrayLike, q: float = 0.5, *, confidence: float = CONFIDENC
     """A quantile with the percentile bootstrap's interval, computed exactly instead of by drawing.
 
     A resample's k-th smallest value is at most the j-th smallest of the sample with the probability that a
-    Binomial(n, j/n) reaches k (Efron 1979, section 3), so no random number is needed and any n is quick.
+    Binomial(n, j/n) reaches k (Efron 1979, section 3), which is the incomplete beta function I(j/n; k, n − k + 1).
+    No random number is needed, and any n is quick.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
@@ -76,7 +77,8 @@ def quantile(values: ArrayLike, q: float = 0.5, *, confidence: float = CONFIDENC
     shares = np.arange(1, n + 1) / n
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
     of_lower, of_upper = (
-        ordered[np.searchsorted(stats.binom.sf(rank, n, shares), tails)] for rank in (floor(position), ceil(position))
+        ordered[np.searchsorted(special.betainc(rank + 1, n - rank, shares), tails)]
+        for rank in (floor(position), ceil(position))
     )
     low, high = of_lower + (position % 1) * (of_upper - of_lower)
     return Interval(value, min(float(low), value), max(float(high), value), n)
@@ -168,7 +170,7 @@ def against_days(today: float, days: ArrayLike, *, confidence: float = CONFIDENC
     change = today - float(earlier.mean())
     if k == 1:
         return Interval(change, nan, nan, 1)
-    t = float(stats.t.ppf(0.5 + confidence / 2, k - 1))
+    t = float(special.stdtrit(k - 1, 0.5 + confidence / 2))
     half = t * float(earlier.std(ddof=1)) * sqrt(1 + 1 / k)
     return Interval(change, change - half, change + half, k)
 
