@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vitrina.errors import InputError
 from vitrina.models import decode
 from vitrina.models.decode import Detections, cell_count, cells
-from vitrina.models.picture import Preparation
+from vitrina.models.preparation import Preparation
 
 Outputs = Mapping[str, NDArray[Any]]
 

@@ -18,7 +18,7 @@ import tomlkit
 
 from vitrina.errors import InputError, MissingError
 from vitrina.models.layouts import LAYOUTS
-from vitrina.models.picture import Preparation
+from vitrina.models.preparation import Preparation
 
 PERSON_DETECTOR = "person-detector"
 DEFAULT_MODELS = {PERSON_DETECTOR: "person-nanodet-g"}

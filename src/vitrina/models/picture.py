@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Fit = Literal["top-left", "centre", "stretch"]
-Order = Literal["rgb", "bgr"]
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How a network wants its pictures: (value − mean) / std of each channel, in `order`.
-
-    fit: keep the aspect and put the picture top left or in the centre, or stretch it. fill: value of the border.
-    """
-
-    order: Order
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    fit: Fit
-    fill: int
+from vitrina.models.preparation import Fit, Preparation
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +51,7 @@ def prepare(
     values = (np.arange(256)[:, None] - np.array(preparation.mean)) / np.array(preparation.std)
     tables = np.ascontiguousarray(values.T, np.float32)
     planes = cv2.split(canvas)[:: 1 if preparation.order == "rgb" else -1]
-    tensor = np.stack([cv2.LUT(plane, table[None]) for plane, table in zip(planes, tables, strict=True)])
+    tensor: NDArray[np.float32] = np.stack(
+        [cv2.LUT(plane, table[None]) for plane, table in zip(planes, tables, strict=True)]
+    )
     return tensor[None], placement

@@ -1,0 +1,192 @@
+"""`vitrina models`: which networks there are, which one runs where, and bringing one's own."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vitrina.settings import Settings
+from vitrina.storage import audit
+from vitrina.storage.database import Database
+
+if TYPE_CHECKING:  # ONNX Runtime and OpenCV take half a second, which other commands should not wait for
+    from vitrina.models.library import Verification
+    from vitrina.models.manifest import Model
+
+app = typer.Typer(
+    help="See and check the networks, bring your own, choose which one runs.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+_Shop = Annotated[str, typer.Option("--shop", help="Slug of one shop; without it, every shop that has no own choice.")]
+
+
+@app.command("list")
+def list_models(context: typer.Context, as_json: _AsJson = False) -> None:
+    """List the models on this machine, and where each of them runs.
+
+    \b
+    Examples:
+      vitrina models list
+      vitrina models list --json
+    """
+    from vitrina.models.library import known_models
+
+    models, places = known_models(context.obj.home), _places(context.obj)
+    if as_json:
+        _print_json([_facts(model) | {"runs": places.get(model.sha256, [])} for model in models])
+    else:
+        Console().print(_models_table(models, places))
+
+
+@app.command()
+def verify(context: typer.Context, as_json: _AsJson = False) -> None:
+    """Compute every model's checksum again and run it on one picture; exit code 7 when one fails.
+
+    \b
+    Examples:
+      vitrina models verify
+      vitrina models verify --json
+    """
+    from vitrina.models.library import known_models
+    from vitrina.models.library import verify as verify_models
+
+    found = verify_models(known_models(context.obj.home))
+    if as_json:
+        _print_json([_facts(v.model) | {"ok": v.ok, "problem": v.problem, "run_ms": v.run_ms} for v in found])
+    else:
+        Console().print(_verifications_table(found))
+    if not all(verification.ok for verification in found):
+        raise typer.Exit(7)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="The detector: one ONNX file with its weights inside.")],
+    name: Annotated[str | None, typer.Option(help="Name to call it by; the file's name when left out.")] = None,
+    layout: Annotated[str, typer.Option(help="Layout of its outputs; `auto` recognises it.")] = "auto",
+    person_class: Annotated[int, typer.Option(min=0, help="Which of its classes is a person; 0 in COCO.")] = 0,
+    licence: Annotated[str, typer.Option(help="Licence of the weights, kept in the manifest.")] = "not stated",
+    as_json: _AsJson = False,
+) -> None:
+    """Try a person detector, and copy it to the models of this machine. `vitrina models use` lets it run.
+
+    Layouts: our own NanoDet-g, YOLOX, YOLOv8 and YOLO11, RT-DETR.
+
+    \b
+    Examples:
+      vitrina models add yolox_s.onnx --licence Apache-2.0
+      vitrina models add best.onnx --name people-2026-11 --layout yolov8 --person-class 0
+    """
+    from vitrina.models.library import add_model
+
+    model = add_model(
+        context.obj.home, path, name=name, layout=layout, person_class=person_class, licence=licence, by=_who()
+    )
+    with _database(context.obj) as database, database.session() as session:
+        audit.record(session, _who(), "models.add", f"model:{model.name}", after=_facts(model))
+    if as_json:
+        _print_json(_facts(model))
+    else:
+        Console().print(f"Added {model.name} ({model.layout}). Let it run: vitrina models use {model.name}")
+
+
+@app.command()
+def use(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A model's name, as `vitrina models list` shows it.")],
+    shop: _Shop = "",
+    as_json: _AsJson = False,
+) -> None:
+    """Let a model run from now on. Cameras that are being watched take it up when they start again.
+
+    \b
+    Examples:
+      vitrina models use people-2026-11
+      vitrina models use people-2026-11 --shop mitte
+      vitrina models use person-nanodet-g        # back to the one that ships
+    """
+    from vitrina.models.library import find_model, verify
+    from vitrina.models.registry import promote
+
+    model = find_model(context.obj.home, name)
+    _require_sound(verify([model])[0])
+    answer = {"name": model.name, "role": model.role, "place": shop or "everywhere", "sha256": model.sha256}
+    with _database(context.obj) as database, database.session() as session:
+        promote(session, model, by=_who(), place=shop)
+        audit.record(session, _who(), "models.use", f"model:{model.name}", after=answer)
+    if as_json:
+        _print_json(answer)
+    else:
+        Console().print(f"{model.name} is now the {model.role} of {shop or 'every shop without an own choice'}.")
+
+
+def _require_sound(verification: Verification) -> None:
+    from vitrina.errors import MissingError
+
+    if not verification.ok:
+        raise MissingError(f"{verification.problem}; nothing was changed")
+
+
+def _who() -> str:
+    return f"cli:{getpass.getuser()}"
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database)
+    database.migrate()
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+def _places(settings: Settings) -> dict[str, list[str]]:
+    """sha256 → where the model runs ('everywhere', slugs of shops)."""
+    from vitrina.models.manifest import DEFAULT_MODELS, shipped_models
+    from vitrina.models.registry import promotions
+
+    running = {(model.role, ""): model.sha256 for model in shipped_models() if model.name in DEFAULT_MODELS.values()}
+    with _database(settings) as database, database.reading() as session:
+        running |= {(row.role, row.place): row.sha256 for row in reversed(promotions(session))}
+    places: dict[str, list[str]] = {}
+    for (_, place), sha256 in sorted(running.items()):
+        places.setdefault(sha256, []).append(place or "everywhere")
+    return places
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    return asdict(model) | {"path": str(model.path)}
+
+
+def _models_table(models: list[Model], places: dict[str, list[str]]) -> Table:
+    table = Table("model", "role", "layout", "licence", "MB", "sha256", "ships", "runs")
+    for model in models:
+        facts = (model.name, model.role, model.layout, model.licence, f"{model.bytes / 1e6:.1f}", model.sha256[:12])
+        table.add_row(*facts, "yes" if model.shipped else "no", ", ".join(places.get(model.sha256, [])) or "–")
+    return table
+
+
+def _verifications_table(verifications: list[Verification]) -> Table:
+    table = Table("model", "sound", "one picture", "problem")
+    for found in verifications:
+        run = "–" if found.run_ms is None else f"{found.run_ms:.0f} ms"
+        table.add_row(found.model.name, "yes" if found.ok else "no", run, found.problem)
+    return table
+
+
+def _print_json(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

@@ -1,0 +1,23 @@
+"""How a network wants its pictures. Apart from `picture`, so that a manifest can be read without OpenCV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Fit = Literal["top-left", "centre", "stretch"]
+Order = Literal["rgb", "bgr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a network wants its pictures: (value − mean) / std of each channel, in `order`.
+
+    fit: keep the aspect and put the picture top left or in the centre, or stretch it. fill: value of the border.
+    """
+
+    order: Order
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fit: Fit
+    fill: int
