@@ -23,13 +23,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, DontWrapMixin, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DontWrapMixin, InternalError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from vitrina.errors import InputError, MissingError, StorageError
-
-BUSY_S = 15.0
-"""How long a writer waits for another one before it gives up."""
 
 _MIGRATION_LOCK = 0x71_72_1A
 """Key of PostgreSQL's advisory lock, so that two processes that start at once migrate one after the other."""
@@ -75,14 +72,17 @@ class Base(DeclarativeBase):
 
 
 class Database:
-    """One database, by address. Safe to share between threads; after a fork, make a new one."""
+    """One database, by address. Safe to share between threads; after a fork, make a new one.
 
-    def __init__(self, url: str) -> None:
+    busy_s: how long a writer waits for another one before it gives up (SQLite).
+    """
+
+    def __init__(self, url: str, *, busy_s: float = 15.0) -> None:
         address = _address(url)
         self.dialect = address.get_backend_name()
         if self.dialect == "sqlite":
             _prepare_file(address)
-        self._engine = _engine(address)
+        self._engine = _engine(address, busy_s)
         self._reader = self._engine.execution_options(reading=True, postgresql_readonly=True)
 
     @contextmanager
@@ -150,9 +150,9 @@ def _prepare_file(address: URL) -> None:
     path.touch(mode=0o600)
 
 
-def _engine(address: URL) -> sa.Engine:
+def _engine(address: URL, busy_s: float) -> sa.Engine:
     if address.get_backend_name() == "sqlite":
-        engine = sa.create_engine(address, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+        engine = sa.create_engine(address, connect_args={"timeout": busy_s, "check_same_thread": False})
         sa.event.listen(engine, "connect", _on_sqlite_connect)
         sa.event.listen(engine, "begin", _on_sqlite_begin)
         return engine
@@ -179,5 +179,5 @@ def _on_sqlite_begin(connection: Connection) -> None:
 def _storage_errors() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:
         raise StorageError(f"the database cannot do this now: {error.orig}") from error
