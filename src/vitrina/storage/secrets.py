@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -59,19 +60,17 @@ def _key(path: Path) -> bytes:
 def _make_key(path: Path) -> None:
     """Whole or not at all, and the first of two processes wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key())
             file.flush()
             os.fsync(file.fileno())
-        if not path.exists():
-            os.link(draft, path)
+        os.link(draft, path)
     except FileExistsError:
         pass  # somebody else was quicker: theirs counts
     finally:
-        draft.unlink()
+        Path(draft).unlink()
 
 
 def _fernet(key: bytes, path: Path) -> Fernet:
