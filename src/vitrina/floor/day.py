@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from vitrina.floor import estimates, figures
 from vitrina.floor.estimates import ShopDay
 from vitrina.floor.figures import DayFigures, Figure, Heat, QueueDay, Shown, ZoneDay
 from vitrina.floor.layout import Shop, Zone
 from vitrina.floor.queries import Marks
-from vitrina.floor.rows import DayRows, Expressions, lake_tables, read_rows
+from vitrina.floor.rows import DayRows, Floats, Ints, Source, read_rows
 from vitrina.product import ShopClock
 from vitrina.worth.estimate import Count, Estimate
 
@@ -39,7 +39,7 @@ UNITS: Mapping[str, str] = {
 
 
 def day_figures(
-    lake: Expressions, shop: Shop, day: date, *, k_anonymity: int = 5, now: datetime | None = None
+    lake: Source, shop: Shop, day: date, *, k_anonymity: int = 5, now: datetime | None = None
 ) -> DayFigures:
     """Everything that a page shows of one business day.
 
@@ -47,7 +47,7 @@ def day_figures(
     """
     days = same_week_days(day)
     marks = Marks.of(shop)
-    rows = read_rows(lake_tables(lake, shop.slug, days[-1], day), marks, days, heat_of=day)
+    rows = read_rows(lake, shop.slug, days, marks=marks, currency=shop.currency, heat_of=day)
     return compose(rows, shop, day, marks=marks, k_anonymity=k_anonymity, now=now)
 
 
@@ -81,8 +81,8 @@ def compose(
         shop=shop.slug,
         day=day.isoformat(),
         currency=shop.currency,
-        simulated=_any_simulated(today.rows),
-        layout_ids=_layout_ids(today.rows),
+        simulated=today.rows.simulated,
+        layout_ids=today.rows.layout_ids,
         watched_share=today.watched_share,
         gaps=_gaps(today.rows),
         figures=_headline(shown, today, earlier_days) | _occupancy_figures(shown, today, inside[1]),
@@ -111,11 +111,10 @@ def _shop_day(rows: DayRows, shop: Shop, each: date, asked: date, marks: Marks, 
     return ShopDay(
         rows=rows if cut == hours[-1] else rows.until(cut),
         marks=marks,
-        currency=shop.currency,
         hours=hours,
         opens=tuple((start, min(until, cut)) for start, until in opens if start < cut),
-        cameras=frozenset(pc.unique(rows.presence["camera_id"]).to_pylist())
-        | frozenset(pc.unique(rows.gaps["camera_id"]).to_pylist()),
+        cameras=frozenset(rows.presence.cameras[code] for code in np.unique(rows.presence.camera))
+        | {gap["camera_id"] for gap in rows.gaps},
         closed=closed,
     )
 
@@ -135,7 +134,7 @@ def opening_times(shop: Shop, day: date) -> tuple[tuple[int, int], ...]:
 
 def _seen_open(rows: DayRows) -> tuple[tuple[int, int], ...]:
     """Without opening hours: from the first row to the last."""
-    moments = [estimates.micros(table) for table in (rows.crossings, rows.visits, rows.presence) if table.num_rows]
+    moments = [part.t for part in (rows.crossings, rows.visits, rows.presence) if len(part.t)]
     if not moments:
         return ()
     return ((int(min(t.min() for t in moments)), int(max(t.max() for t in moments)) + estimates.MINUTE_US),)
@@ -168,8 +167,8 @@ def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[
 
 def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
     if name == "footfall":
-        unknown = bool(pc.any(pc.equal(today.rows.crossings["role"], "unknown")).as_py())
-        return "; ".join([figures.NOT_AUDITED, figures.INCL_STAFF] if unknown else [figures.NOT_AUDITED])
+        known = bool(today.rows.crossings.role_known.all())
+        return figures.NOT_AUDITED if known else f"{figures.NOT_AUDITED}; {figures.INCL_STAFF}"
     if name == "capture_rate" and not today.marks.outside:
         return figures.NO_OUTSIDE
     if name in ("conversion", "average_ticket", "shopper_yield"):
@@ -178,15 +177,14 @@ def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
 
 
 def _sales_note(today: ShopDay, estimate: Estimate) -> str:
-    if not today.purchases.num_rows:
+    if not today.purchases.any():
         return figures.NO_RECEIPTS
     if not estimate.n:
         return figures.NO_FOOTFALL
-    foreign = pc.any(pc.not_equal(today.rows.receipts["currency"], today.currency)).as_py()
-    return figures.OTHER_CURRENCY if foreign else ""
+    return "" if today.rows.receipts.own_currency.all() else figures.OTHER_CURRENCY
 
 
-def _occupancy_figures(shown: Shown, today: ShopDay, inside: np.typing.NDArray[np.float64]) -> dict[str, Figure]:
+def _occupancy_figures(shown: Shown, today: ShopDay, inside: Floats) -> dict[str, Figure]:
     footfall = len(today.inbound)
     peak = round(float(inside.max(initial=0.0)))
     last = round(float(inside[-1])) if len(inside) else 0
@@ -204,9 +202,7 @@ def _hourly(today: ShopDay, clock: ShopClock, k_anonymity: int) -> list[dict[str
     counted = zip(today.by_hour(today.inbound), today.by_hour(today.outbound), strict=True)
     return [
         _hour(today, clock, hour, (round(inbound), round(outbound)), k_anonymity)
-        for hour, ((inbound, outbound), open_s) in enumerate(
-            zip(counted, estimates.open_seconds_by_hour(today), strict=True)
-        )
+        for hour, ((inbound, outbound), open_s) in enumerate(zip(counted, today.open_s_by_hour, strict=True))
         if open_s or inbound or outbound
     ]
 
@@ -215,7 +211,7 @@ def _hour(today: ShopDay, clock: ShopClock, hour: int, counts: tuple[int, int], 
     start, until = int(today.hours[hour]), int(today.hours[hour + 1])
     open_parts = [(max(start, first), min(until, last)) for first, last in today.opens]
     spans = [(first, last) for first, last in open_parts if first < last] or [(start, until)]
-    watched = today.watched(spans[0][0], spans[-1][1], today.entrance_cameras)
+    watched = today.watched(spans[0][0], spans[-1][1], today.door_cameras)
     note = ""
     if watched is not None and watched < WATCHED_ENOUGH:
         note = figures.PARTLY_WATCHED if watched or any(counts) else figures.NOT_WATCHED
@@ -236,15 +232,13 @@ def _hour(today: ShopDay, clock: ShopClock, hour: int, counts: tuple[int, int], 
     }
 
 
-def _occupancy_curve(
-    today: ShopDay, clock: ShopClock, minutes: estimates.Micros, inside: np.typing.NDArray[np.float64]
-) -> list[dict[str, Any]]:
+def _occupancy_curve(today: ShopDay, clock: ShopClock, minutes: Ints, inside: Floats) -> list[dict[str, Any]]:
     """Every five minutes of the opening hours; where the door was not watched nobody knows."""
     curve = []
     for minute, people in zip(minutes[::OCCUPANCY_STEP_MIN].tolist(), inside[::OCCUPANCY_STEP_MIN], strict=True):
         if not any(start <= minute < until for start, until in today.opens):
             continue
-        watched = today.watched(minute, minute + OCCUPANCY_STEP_MIN * estimates.MINUTE_US, today.entrance_cameras)
+        watched = today.watched(minute, minute + OCCUPANCY_STEP_MIN * estimates.MINUTE_US, today.door_cameras)
         value = None if watched == 0 else round(float(people))
         curve.append({"t": clock.local(minute / 1e6).strftime("%H:%M"), "people": value})
     return curve
@@ -257,7 +251,7 @@ def _shown_zones(shop: Shop, today: ShopDay) -> list[Zone]:
     """The layout's zones but those of the staff, then zones that only the rows know (from an earlier layout)."""
     current = [zone for zone in shop.layout.zones if zone.kind != "staff"]
     known = {zone.slug for zone in shop.layout.zones}
-    seen = sorted(set(pc.unique(today.rows.visits["zone_id"]).to_pylist()) - known)
+    seen = sorted({today.rows.visits.zones[code] for code in np.unique(today.rows.visits.zone)} - known)
     return current + [Zone(slug, slug, "section", ()) for slug in seen]
 
 
@@ -306,18 +300,19 @@ def _queue(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay]
 
 def _heat(today: ShopDay, k_anonymity: int) -> Heat | None:
     """Cells of one size, the most common one: a layout that changed in mid-day is not drawn over another."""
-    heat, people = today.rows.heat, pc.count_distinct(today.rows.visits["person_id"]).as_py()
-    if not heat.num_rows or (people and figures.hidden(people, k_anonymity)):
+    heat, people = today.rows.heat, len(np.unique(today.rows.visits.person))
+    if not len(heat.ix) or figures.hidden(people, k_anonymity):
         return None
-    size = pc.mode(heat["cell_cm"])[0]["mode"].as_py()
-    heat = heat.filter(pc.equal(heat["cell_cm"], size))
-    ix, iy = heat["ix"].to_numpy(), heat["iy"].to_numpy()
-    grid = np.zeros((int(np.ptp(iy)) + 1, int(np.ptp(ix)) + 1))
-    np.add.at(grid, (iy - iy.min(), ix - ix.min()), heat["seconds"].to_numpy())
+    sizes, counts = np.unique(heat.cell_cm, return_counts=True)
+    size = int(sizes[counts.argmax()])
+    cells = heat.where(heat.cell_cm == size)
+    left, top = int(cells.ix.min()), int(cells.iy.min())
+    grid = np.zeros((int(cells.iy.max()) - top + 1, int(cells.ix.max()) - left + 1))
+    grid[cells.iy - top, cells.ix - left] = cells.seconds
     return Heat(
         cell_cm=size,
-        x0=int(ix.min()) * size,
-        y0=int(iy.min()) * size,
+        x0=left * size,
+        y0=top * size,
         nx=grid.shape[1],
         ny=grid.shape[0],
         seconds=grid.round(1).tolist(),
@@ -329,7 +324,7 @@ def _paths(walked: Mapping[tuple[str, ...], int], k_anonymity: int) -> list[dict
     return [{"path": list(path), "people": n} for path, n in common if not figures.hidden(n, k_anonymity)]
 
 
-def _transitions(walked: Any, k_anonymity: int) -> list[dict[str, Any]]:
+def _transitions(walked: Counter[estimates.Path], k_anonymity: int) -> list[dict[str, Any]]:
     found = estimates.steps(walked, start=figures.START, end=figures.END)
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -349,16 +344,5 @@ def _gaps(rows: DayRows) -> list[dict[str, Any]]:
             "gap_s": gap["gap_s"],
             "reason": gap["reason"],
         }
-        for gap in rows.gaps.sort_by("t").to_pylist()
+        for gap in rows.gaps
     ]
-
-
-def _any_simulated(rows: DayRows) -> bool:
-    return any(pc.any(table["simulated"]).as_py() for table in (rows.crossings, rows.visits))
-
-
-def _layout_ids(rows: DayRows) -> tuple[str, ...]:
-    found = set(pc.unique(rows.crossings["layout_id"]).to_pylist()) | set(
-        pc.unique(rows.visits["layout_id"]).to_pylist()
-    )
-    return tuple(sorted(found))

@@ -1,30 +1,25 @@
 """From one day's rows to estimates: what was observed for each measure, before anything is compared or hidden.
 
-Pure functions over the Arrow tables of `DayRows`; the definitions are those of `floor/queries.py`.
+Pure functions over NumPy columns; the definitions are those of `floor/queries.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from vitrina.floor.occupancy import people_inside
-from vitrina.floor.queries import STOP_S, Marks
-from vitrina.floor.rows import DayRows
+from vitrina.floor.queries import Marks
+from vitrina.floor.rows import DayRows, Floats, Ints, Mask, Waits
 from vitrina.worth.estimate import Count, Estimate, Mean, Quantile, Ratio, Share
 
 MINUTE_US = 60_000_000
-HOUR_US = 60 * MINUTE_US
 
-Micros = NDArray[np.int64]
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,53 +28,55 @@ class ShopDay:
 
     hours: (n + 1,) µs since the epoch, the edges of the business day's 23, 24 or 25 hours.
     opens: (from, until) in µs, cut at the moment of asking; nothing when the shop was closed all day.
+    cameras: those that should have watched.
     closed: the last opening had ended when the question was asked.
     """
 
     rows: DayRows
     marks: Marks
-    currency: str
-    hours: Micros
+    hours: Ints
     opens: tuple[tuple[int, int], ...]
     cameras: frozenset[str]
     closed: bool
 
     @cached_property
-    def inbound(self) -> Micros:
-        return micros(_where(self.rows.crossings, "direction", "in"))
+    def inbound(self) -> Ints:
+        return self.rows.crossings.t[self.rows.crossings.inbound]
 
     @cached_property
-    def outbound(self) -> Micros:
-        return micros(_where(self.rows.crossings, "direction", "out"))
+    def outbound(self) -> Ints:
+        return self.rows.crossings.t[~self.rows.crossings.inbound]
 
     @cached_property
-    def purchases(self) -> pa.Table:
+    def purchases(self) -> Mask:
         """Receipts with a positive total in the shop's own currency."""
-        own = _where(self.rows.receipts, "currency", self.currency)
-        return own.filter(pc.greater(own["total_minor"], 0))
+        return self.rows.receipts.own_currency & (self.rows.receipts.total_minor > 0)
 
-    def by_hour(self, t: Micros, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def by_hour(self, t: Ints, weights: Floats | None = None) -> Floats:
         return np.histogram(t, self.hours, weights=weights)[0].astype(np.float64)
 
     @cached_property
-    def open_s(self) -> float:
-        return sum(until - start for start, until in self.opens) / 1e6
+    def open_s_by_hour(self) -> Floats:
+        seconds = np.zeros(len(self.hours) - 1)
+        for start, until in self.opens:
+            overlap = np.minimum(self.hours[1:], until) - np.maximum(self.hours[:-1], start)
+            seconds += np.clip(overlap, 0, None) / 1e6
+        return seconds
 
     @cached_property
-    def entrance_cameras(self) -> frozenset[str]:
+    def door_cameras(self) -> frozenset[str]:
         """The cameras that count at the door, as far as the day's crossings tell; else every camera."""
-        return frozenset(pc.unique(self.rows.crossings["camera_id"]).to_pylist()) or self.cameras
+        crossings = self.rows.crossings
+        return frozenset(crossings.cameras[code] for code in np.unique(crossings.camera)) or self.cameras
 
     def watched(self, start: int, until: int, cameras: frozenset[str]) -> float | None:
         """The part of the camera time from `start` to `until` (µs) that was analysed; None when no row says."""
-        if not cameras or until <= start or not self.rows.presence.num_rows:
+        presence = self.rows.presence
+        if not cameras or until <= start or not len(presence.t):
             return None
-        presence = self.rows.presence.filter(
-            pc.is_in(self.rows.presence["camera_id"], value_set=pa.array(sorted(cameras)))
-        )
-        t = micros(presence)
-        seconds = doubles(presence, "watched_s")[(t >= start) & (t < until)].sum()
-        return min(1.0, float(seconds) / (len(cameras) * (until - start) / 1e6))
+        codes = [code for code, slug in enumerate(presence.cameras) if slug in cameras]
+        during = (presence.t >= start) & (presence.t < until) & np.isin(presence.camera, codes)
+        return min(1.0, float(presence.watched_s[during].sum()) / (len(cameras) * (until - start) / 1e6))
 
     @cached_property
     def watched_share(self) -> float | None:
@@ -89,63 +86,55 @@ class ShopDay:
         return sum(length * (share or 0.0) for length, share in parts) / sum(length for length, _ in parts)
 
 
-# Figures of the whole shop -----------------------------------------------------------------------------------------
-
-
 def headline(day: ShopDay) -> dict[str, Estimate]:
-    entries = day.by_hour(day.inbound)
-    inside = _where_in(day.rows.visits, "zone_id", day.marks.inside)
-    own = _where(day.rows.receipts, "currency", day.currency)
-    takings = day.by_hour(micros(own), doubles(own, "total_minor"))
+    """Figures of the whole shop."""
+    entries, receipts = day.by_hour(day.inbound), day.rows.receipts
+    own = receipts.where(receipts.own_currency)
+    dwell_s = day.rows.visits.in_zones(day.marks.inside).dwell_s
     return {
         "footfall": Count(len(day.inbound)),
         "capture_rate": _capture(day),
-        "dwell_median": Quantile(doubles(inside, "dwell_s")),
-        "dwell_p90": Quantile(doubles(inside, "dwell_s"), 0.9),
-        **_waiting(day.rows.waits),
-        "conversion": Ratio(day.by_hour(micros(day.purchases)), entries),
-        "average_ticket": Mean(doubles(day.purchases, "total_minor")),
-        "shopper_yield": Ratio(takings, entries),
+        "dwell_median": Quantile(dwell_s),
+        "dwell_p90": Quantile(dwell_s, 0.9),
+        **waiting(day.rows.waits),
+        "conversion": Ratio(day.by_hour(receipts.t[day.purchases]), entries),
+        "average_ticket": Mean(receipts.total_minor[day.purchases]),
+        "shopper_yield": Ratio(day.by_hour(own.t, own.total_minor), entries),
     }
 
 
 def _capture(day: ShopDay) -> Share:
-    outside = pc.unique(_where_in(day.rows.visits, "zone_id", day.marks.outside)["person_id"])
-    entered = _where(day.rows.crossings, "direction", "in")["person_id"]
-    entries = len(day.inbound)
+    outside = np.unique(day.rows.visits.in_zones(day.marks.outside).person)
+    entered = day.rows.crossings.person[day.rows.crossings.inbound]
     if not len(outside):
         return Share(0, 0)
-    passers = len(outside) - pc.sum(pc.is_in(outside, value_set=pc.unique(entered))).as_py()
-    return Share(entries, entries + passers)
+    passers = len(np.setdiff1d(outside, entered))
+    return Share(len(entered), len(entered) + passers)
 
 
-def _waiting(waits: pa.Table) -> dict[str, Estimate]:
-    served = doubles(_where(waits, "outcome", "served"), "wait_s")
-    abandoned = _where(waits, "outcome", "abandoned").num_rows
+def waiting(waits: Waits) -> dict[str, Estimate]:
+    served_s = waits.wait_s[waits.served]
     return {
-        "queue_wait_median": Quantile(served),
-        "queue_wait_p90": Quantile(served, 0.9),
-        "abandonment": Share(abandoned, waits.num_rows),
+        "queue_wait_median": Quantile(served_s),
+        "queue_wait_p90": Quantile(served_s, 0.9),
+        "abandonment": Share(len(waits.t) - len(served_s), len(waits.t)),
     }
 
 
-# Figures of one zone -----------------------------------------------------------------------------------------------
-
-
 def zone(day: ShopDay, zone_id: str) -> tuple[int, dict[str, Estimate]]:
-    """The number of distinct visitors, and the estimates about them."""
-    visits = _where(day.rows.visits, "zone_id", zone_id)
-    stop_s = day.marks.stop_s.get(zone_id, STOP_S)
-    longest = doubles(visits.group_by("person_id").aggregate([("dwell_s", "max")]), "dwell_s_max")
-    stopped = longest[longest >= stop_s]
-    visitors, footfall = len(longest), len(day.inbound)
-    return visitors, {
-        "zone_visitors": Count(visitors),
-        "exposure": _exposure(visitors, footfall),
-        "dwell_median": Quantile(doubles(visits, "dwell_s")),
-        "dwell_p90": Quantile(doubles(visits, "dwell_s"), 0.9),
-        "stopping_power": Share(len(stopped), visitors),
-        "holding_power": Quantile(stopped),
+    """The number of distinct visitors of one zone, and the estimates about them."""
+    visits = day.rows.visits.in_zones((zone_id,))
+    people, which = np.unique(visits.person, return_inverse=True)
+    longest_s = np.zeros(len(people))
+    np.maximum.at(longest_s, which, visits.dwell_s)
+    stopped_s = longest_s[longest_s >= day.marks.stop_s(zone_id)]
+    return len(people), {
+        "zone_visitors": Count(len(people)),
+        "exposure": _exposure(len(people), len(day.inbound)),
+        "dwell_median": Quantile(visits.dwell_s),
+        "dwell_p90": Quantile(visits.dwell_s, 0.9),
+        "stopping_power": Share(len(stopped_s), len(people)),
+        "holding_power": Quantile(stopped_s),
     }
 
 
@@ -157,37 +146,24 @@ def _exposure(visitors: int, footfall: int) -> Estimate:
 
 
 def queue(day: ShopDay, zone_id: str) -> dict[str, Estimate]:
-    waits = _where(day.rows.waits, "zone_id", zone_id)
-    joined, ended = micros(waits), micros(waits, "ended_t")
-    waiting_s = day.by_hour(joined, doubles(waits, "wait_s"))
+    waits = day.rows.waits.in_zone(zone_id)
     return {
-        "length_max": Count(_longest_queue(joined, ended)),
-        "length_mean": Ratio(waiting_s, open_seconds_by_hour(day)),
-        **_waiting(waits),
+        "length_max": Count(longest_queue(waits.t, waits.ended)),
+        "length_mean": Ratio(day.by_hour(waits.t, waits.wait_s), day.open_s_by_hour),
+        **waiting(waits),
     }
 
 
-def _longest_queue(joined: Micros, ended: Micros) -> int:
+def longest_queue(joined: Ints, ended: Ints) -> int:
+    """The most people who stood there at once; who leaves at the moment another joins has left."""
     moments = np.concatenate([joined, ended])
     steps = np.repeat([1, -1], [len(joined), len(ended)])
-    order = np.lexsort((steps, moments))  # who leaves at the moment another joins stood there before
-    return int(np.cumsum(steps[order]).max(initial=0))
+    return int(np.cumsum(steps[np.lexsort((steps, moments))]).max(initial=0))
 
 
-def open_seconds_by_hour(day: ShopDay) -> NDArray[np.float64]:
-    seconds = np.zeros(len(day.hours) - 1)
-    for start, until in day.opens:
-        overlap = np.minimum(day.hours[1:], until) - np.maximum(day.hours[:-1], start)
-        seconds += np.clip(overlap, 0, None) / 1e6
-    return seconds
-
-
-# Occupancy ---------------------------------------------------------------------------------------------------------
-
-
-def occupancy(day: ShopDay) -> tuple[Micros, NDArray[np.float64]]:
+def occupancy(day: ShopDay) -> tuple[Ints, Floats]:
     """Minutes of the business day (µs) and the people inside at the end of each, from its start to now or its end."""
-    last = day.hours[-1] if day.closed else max((until for _, until in day.opens), default=day.hours[-1])
+    last = day.hours[-1] if day.closed else max((until for _, until in day.opens), default=day.hours[0])
     edges = np.arange(day.hours[0], last + 1, MINUTE_US)
     if len(edges) < 2:
         return edges[:0], np.zeros(0)
@@ -195,62 +171,33 @@ def occupancy(day: ShopDay) -> tuple[Micros, NDArray[np.float64]]:
     return edges[:-1], people_inside(steps, people_seen(day, edges), closed=day.closed)
 
 
-def people_seen(day: ShopDay, edges: Micros) -> NDArray[np.float64]:
+def people_seen(day: ShopDay, edges: Ints) -> Floats:
     """Distinct persons with a visit to a zone inside the shop that covers the end of each minute."""
-    places = (*day.marks.inside, *day.marks.queues)
-    visits = _where_in(day.rows.visits, "zone_id", places)
-    people = pc.dictionary_encode(visits["person_id"].combine_chunks()).indices.to_numpy().astype(np.int64)
-    first = np.searchsorted(edges[1:], micros(visits), side="left")
-    beyond = np.searchsorted(edges[1:], micros(visits, "left_t"), side="left")
+    visits = day.rows.visits.in_zones((*day.marks.inside, *day.marks.queues))
+    first, beyond = (np.searchsorted(edges[1:], moments) for moments in (visits.t, visits.left))
     lengths = beyond - first
-    offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    minutes = np.repeat(first, lengths) + offsets
-    pairs = np.unique(np.stack([minutes, np.repeat(people, lengths)]), axis=1)
-    return np.bincount(pairs[0], minlength=len(edges) - 1).astype(np.float64)
+    minutes = np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    people = int(visits.person.max(initial=0)) + 1
+    pairs = np.unique(minutes * people + np.repeat(visits.person, lengths))
+    return np.bincount(pairs // people, minlength=len(edges) - 1).astype(np.float64)
 
 
-# Paths -------------------------------------------------------------------------------------------------------------
-
-
-def paths(day: ShopDay) -> Counter[tuple[str, ...]]:
+def paths(day: ShopDay) -> Counter[Path]:
     """How many persons walked each order of zones; staying in a zone, or coming straight back to it, is one stop."""
-    places = (*day.marks.inside, *day.marks.queues)
-    visits = _where_in(day.rows.visits, "zone_id", places).sort_by([("person_id", "ascending"), ("t", "ascending")])
-    walked: dict[str, list[str]] = {}
-    for person, place in zip(visits["person_id"].to_pylist(), visits["zone_id"].to_pylist(), strict=True):
-        stops = walked.setdefault(person, [])
-        if not stops or stops[-1] != place:
-            stops.append(place)
-    return Counter(map(tuple, walked.values()))
+    visits = day.rows.visits.in_zones((*day.marks.inside, *day.marks.queues))
+    order = np.lexsort((visits.t, visits.person))
+    person, zones = visits.person[order], visits.zone[order]
+    other = np.r_[True, person[1:] != person[:-1]] if len(person) else np.zeros(0, bool)
+    moved = other | np.r_[True, zones[1:] != zones[:-1]] if len(person) else other
+    stops = [visits.zones[code] for code in zones[moved]]
+    edges = [*np.flatnonzero(other[moved]).tolist(), len(stops)]
+    return Counter(tuple(stops[first:last]) for first, last in pairwise(edges))
 
 
-def steps(walked: Counter[tuple[str, ...]], *, start: str, end: str) -> Counter[tuple[str, str]]:
+def steps(walked: Counter[Path], *, start: str, end: str) -> Counter[tuple[str, str]]:
     """Transitions of all paths, with where they begin and end."""
     found: Counter[tuple[str, str]] = Counter()
     for path, people in walked.items():
-        stops = (start, *path, end)
-        for step in pairwise(stops):
+        for step in pairwise((start, *path, end)):
             found[step] += people
     return found
-
-
-# Columns -----------------------------------------------------------------------------------------------------------
-
-
-def micros(rows: pa.Table, column: str = "t") -> Micros:
-    """A timestamp column as µs since the epoch."""
-    values: Micros = pc.cast(rows[column], pa.int64()).to_numpy()
-    return values
-
-
-def doubles(rows: pa.Table, column: str) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = pc.cast(rows[column], pa.float64()).to_numpy()
-    return values
-
-
-def _where(rows: pa.Table, column: str, value: str) -> pa.Table:
-    return rows.filter(pc.equal(rows[column], value))
-
-
-def _where_in(rows: pa.Table, column: str, values: Sequence[str]) -> pa.Table:
-    return rows.filter(pc.is_in(rows[column], value_set=pa.array(values, pa.string())))

@@ -9,12 +9,14 @@ single rows for its intervals and computes the same values from them; a test hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 
 import ibis
 from ibis import _
 
 from vitrina.floor.layout import Shop
+from vitrina.floor.store import FLOOR_TABLES
 
 Tables = Mapping[str, ibis.Table]
 
@@ -25,13 +27,17 @@ STOP_S = 5.0  # for a zone that the layout no longer has
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the queries must know of a layout: which slugs are entrances, queues, outside, and when one has stopped."""
+    """What the queries must know of a layout.
+
+    entrances: slugs of lines. queues, outside, inside: slugs of zones by kind; inside are sections and promo displays.
+    stops: zone and the seconds after which somebody has stopped there.
+    """
 
     entrances: tuple[str, ...]
     queues: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
-    stop_s: Mapping[str, float] = field(default_factory=dict)
+    stops: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(cls, shop: Shop) -> Marks:
@@ -41,8 +47,17 @@ class Marks:
             queues=tuple(zone.slug for zone in zones if zone.kind == "queue"),
             outside=tuple(zone.slug for zone in zones if zone.kind == "outside"),
             inside=tuple(zone.slug for zone in zones if zone.kind in ("section", "promo")),
-            stop_s={zone.slug: zone.stop_s for zone in zones},
+            stops=tuple((zone.slug, float(zone.stop_s)) for zone in zones),
         )
+
+    def stop_s(self, zone: str) -> float:
+        return dict(self.stops).get(zone, STOP_S)
+
+
+@cache
+def unbound() -> Tables:
+    """The lake's tables by name and type alone: what a query is compiled over, and shown with."""
+    return {name: ibis.table(ibis.Schema.from_pyarrow(spec.schema), name=name) for name, spec in FLOOR_TABLES.items()}
 
 
 # Rows that every measure starts from -------------------------------------------------------------------------------
@@ -173,8 +188,8 @@ def _longest_visits(tables: Tables, marks: Marks) -> ibis.Table:
     """One row per person and zone: the longest visit, and how long counts as having stopped there."""
     longest = customer_visits(tables).group_by((*BY_ZONE, "person_id")).agg(longest_s=_.dwell_s.max())
     stop_s: ibis.Value = ibis.literal(STOP_S, type="float64")
-    if marks.stop_s:
-        cases = ((longest.zone_id == zone, ibis.literal(float(stop))) for zone, stop in marks.stop_s.items())
+    if marks.stops:
+        cases = ((longest.zone_id == zone, ibis.literal(stop)) for zone, stop in marks.stops)
         stop_s = ibis.cases(*cases, else_=STOP_S)
     return longest.mutate(stop_s=stop_s)
 

@@ -1,90 +1,265 @@
-"""The rows of a few days of one shop, read once with one query per table."""
+"""The rows of a few days of one shop: one query per table, then NumPy columns by day.
+
+Strings become small integers: `person` is the same code in crossings and visits, `zone` and `camera` are places in
+the tuple of names beside them. Times are µs since the epoch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol, Self
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
+from numpy.typing import NDArray
 
 from vitrina.floor import queries
-from vitrina.floor.queries import Marks, Tables
+from vitrina.floor.queries import Marks
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.storage.question import select_files
+from vitrina.storage.table import PARTITION_MARK
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of equal length, and what they share."""
+
+    def where(self, mask: Mask) -> Self:
+        columns = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return replace(self, **{name: data[mask] for name, data in columns.items() if isinstance(data, np.ndarray)})
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings(Columns):
+    """Of entrance lines, without staff. role_known: False while nobody has told customers from staff."""
+
+    t: Ints
+    inbound: Mask
+    person: Ints
+    role_known: Mask
+    camera: Ints
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visits(Columns):
+    """Without staff."""
+
+    t: Ints
+    left: Ints
+    zone: Ints
+    person: Ints
+    dwell_s: Floats
+    zones: tuple[str, ...]
+
+    def in_zones(self, slugs: Sequence[str]) -> Visits:
+        return self.where(np.isin(self.zone, [code for code, slug in enumerate(self.zones) if slug in slugs]))
+
+
+@dataclass(frozen=True, slots=True)
+class Waits(Columns):
+    t: Ints
+    ended: Ints
+    zone: Ints
+    wait_s: Floats
+    served: Mask
+    zones: tuple[str, ...]
+
+    def in_zone(self, slug: str) -> Waits:
+        code = self.zones.index(slug) if slug in self.zones else -1
+        return self.where(self.zone == code)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts(Columns):
+    """Each once, at its highest revision."""
+
+    t: Ints
+    total_minor: Floats
+    own_currency: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Presence(Columns):
+    t: Ints
+    camera: Ints
+    watched_s: Floats
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heat(Columns):
+    """Summed over the day's hours and cameras."""
+
+    cell_cm: Ints
+    ix: Ints
+    iy: Ints
+    seconds: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class DayRows:
-    """One business day of one shop. Staff are left out, receipts appear once, heat is summed over the day.
+    """One business day of one shop. gaps: as in the lake, sorted by time. cameras: all that left a row of any kind."""
 
-    crossings  t, line_id, camera_id, direction, role, person_id, layout_id, simulated     of entrance lines
-    visits     t, left_t, zone_id, person_id, dwell_s, role, layout_id, simulated
-    waits      t, ended_t, zone_id, person_id, wait_s, outcome
-    receipts   t, total_minor, currency
-    presence   t, camera_id, watched_s
-    gaps       t, until_t, camera_id, gap_s, reason
-    heat       cell_cm, ix, iy, seconds
-    """
-
-    crossings: pa.Table
-    visits: pa.Table
-    waits: pa.Table
-    receipts: pa.Table
-    presence: pa.Table
-    gaps: pa.Table
-    heat: pa.Table
-
-    def until(self, moment_us: int) -> DayRows:
-        """The rows that began before a moment (µs since the epoch); heat has no finer time and stays whole."""
-        cut = pa.scalar(moment_us, pa.int64()).cast(pa.timestamp("us", "UTC"))
-        return DayRows(
-            **{
-                name: rows.filter(pc.less(rows["t"], cut)) if "t" in rows.column_names else rows
-                for name, rows in ((entry.name, getattr(self, entry.name)) for entry in fields(self))
-            }
-        )
+    crossings: Crossings
+    visits: Visits
+    waits: Waits
+    receipts: Receipts
+    presence: Presence
+    heat: Heat
+    gaps: list[dict[str, Any]]
+    layout_ids: tuple[str, ...]
+    simulated: bool
 
     @property
     def empty(self) -> bool:
-        return not any(getattr(self, entry.name).num_rows for entry in fields(self))
+        return not any(len(part.t) for part in (self.crossings, self.visits, self.waits, self.receipts, self.presence))
+
+    def until(self, moment_us: int) -> DayRows:
+        """The rows that began before a moment; heat and gaps have no finer time here and stay whole."""
+        parts = ("crossings", "visits", "waits", "receipts", "presence")
+        return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
 
 
-class Expressions(Protocol):
-    """What the lake offers: a table of one shop and some days as an Ibis expression."""
+class Source(Protocol):
+    """What is needed of a lake."""
 
-    def expr(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> ibis.Table: ...
+    def files(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> list[str]: ...
 
-
-TABLES = tuple(entry.name for entry in fields(DayRows))
-
-
-def lake_tables(lake: Expressions, shop_id: str, first: date, last: date) -> Tables:
-    """The tables that a day's figures are made of, from the partitions of these days alone."""
-    return {name: lake.expr(name, shop_id=shop_id, days=(first, last)) for name in TABLES}
+    def connect(self) -> Any: ...
 
 
-def read_rows(tables: Tables, marks: Marks, days: Sequence[date], *, heat_of: date) -> dict[date, DayRows]:
+def read_rows(
+    lake: Source, shop_id: str, days: Sequence[date], *, marks: Marks, currency: str, heat_of: date
+) -> dict[date, DayRows]:
     """The rows of each of `days`; heat of one day only, because only one is drawn."""
-    wanted = {name: table.filter(_.business_day.isin(list(days))) for name, table in tables.items()}
-    heat = tables["heat"].filter(_.business_day == heat_of)
-    expressions = {
-        "crossings": queries.entrance_crossings(wanted, marks).select(
-            "business_day", "t", "line_id", "camera_id", "direction", "role", "person_id", "layout_id", "simulated"
+    connection = lake.connect().con
+    read = {}
+    for name, sql in _sql(marks).items():
+        wanted = [heat_of] if name == "heat" else list(days)
+        files = _of_days(lake.files(name, shop_id=shop_id, days=(min(wanted), max(wanted))), wanted)
+        dates = ", ".join(f"DATE '{day}'" for day in wanted)
+        rows = f"SELECT * FROM ({select_files(FLOOR_TABLES[name], files)}) WHERE business_day IN ({dates})"  # noqa: S608
+        read[name] = connection.sql(f'WITH "{name}" AS ({rows}) SELECT * FROM ({sql})').to_arrow_table()  # noqa: S608
+    return split_by_day(read, days, currency=currency)
+
+
+def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
+    """The files of these partitions, so that those of the days between are not even opened."""
+    marks = tuple(f"{PARTITION_MARK}business_day={day}" for day in days)
+    return [file for file in files if any(mark in file for mark in marks)]
+
+
+@lru_cache(maxsize=1024)
+def _sql(marks: Marks) -> Mapping[str, str]:
+    """One query per table. Ibis needs 10–20 ms to compile one, so a layout's are kept."""
+    tables = queries.unbound()
+    selected = {
+        "crossings": queries.entrance_crossings(tables, marks).select(
+            "business_day", "t", "direction", "role", "person_id", "camera_id", "layout_id", "simulated"
         ),
-        "visits": queries.customer_visits(wanted).select(
-            "business_day", "t", "left_t", "zone_id", "person_id", "dwell_s", "role", "layout_id", "simulated"
+        "visits": queries.customer_visits(tables).select(
+            "business_day", "t", "left_t", "zone_id", "person_id", "dwell_s", "layout_id", "simulated"
         ),
-        "waits": wanted["waits"].select("business_day", "t", "ended_t", "zone_id", "person_id", "wait_s", "outcome"),
-        "receipts": queries.receipts(wanted).select("business_day", "t", "total_minor", "currency"),
-        "presence": wanted["presence"].select("business_day", "t", "camera_id", "watched_s"),
-        "gaps": wanted["gaps"].select("business_day", "t", "until_t", "camera_id", "gap_s", "reason"),
-        "heat": heat.group_by("business_day", "cell_cm", "ix", "iy").agg(seconds=_.seconds.sum()),
+        "waits": tables["waits"].select("business_day", "t", "ended_t", "zone_id", "wait_s", "outcome"),
+        "receipts": queries.receipts(tables).select("business_day", "t", "total_minor", "currency"),
+        "presence": tables["presence"].select("business_day", "t", "camera_id", "watched_s"),
+        "gaps": tables["gaps"].select("business_day", "t", "until_t", "camera_id", "gap_s", "reason"),
+        "heat": tables["heat"].group_by("business_day", "cell_cm", "ix", "iy").agg(seconds=_.seconds.sum()),
     }
-    read = {name: expression.to_pyarrow() for name, expression in expressions.items()}
-    return {
-        day: DayRows(**{name: table.filter(pc.equal(table["business_day"], day)) for name, table in read.items()})
-        for day in days
+    return {name: str(ibis.to_sql(expression, dialect="duckdb")) for name, expression in selected.items()}
+
+
+def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency: str) -> dict[date, DayRows]:
+    """Pure: the tables of `read_rows` (lake columns) as NumPy columns by day."""
+    crossings, visits, waits, receipts = (read[name] for name in ("crossings", "visits", "waits", "receipts"))
+    presence, heat = read["presence"], read["heat"]
+    people, _ids = _codes(pa.chunked_array([*crossings["person_id"].chunks, *visits["person_id"].chunks], pa.string()))
+    whole: dict[str, Columns] = {
+        "crossings": Crossings(
+            micros(crossings),
+            _equal(crossings["direction"], "in"),
+            people[: crossings.num_rows],
+            ~_equal(crossings["role"], "unknown"),
+            *_codes(crossings["camera_id"]),
+        ),
+        "visits": Visits(
+            t=micros(visits),
+            left=micros(visits, "left_t"),
+            zone=(zones := _codes(visits["zone_id"]))[0],
+            person=people[crossings.num_rows :],
+            dwell_s=doubles(visits, "dwell_s"),
+            zones=zones[1],
+        ),
+        "waits": Waits(
+            t=micros(waits),
+            ended=micros(waits, "ended_t"),
+            zone=(queues := _codes(waits["zone_id"]))[0],
+            wait_s=doubles(waits, "wait_s"),
+            served=_equal(waits["outcome"], "served"),
+            zones=queues[1],
+        ),
+        "receipts": Receipts(
+            micros(receipts), doubles(receipts, "total_minor"), _equal(receipts["currency"], currency)
+        ),
+        "presence": Presence(
+            t=micros(presence),
+            camera=(cameras := _codes(presence["camera_id"]))[0],
+            watched_s=doubles(presence, "watched_s"),
+            cameras=cameras[1],
+        ),
+        "heat": Heat(
+            cell_cm=integers(heat, "cell_cm"),
+            ix=integers(heat, "ix"),
+            iy=integers(heat, "iy"),
+            seconds=doubles(heat, "seconds"),
+        ),
     }
+    day_of = {name: read[name]["business_day"].cast(pa.int32()).to_numpy() for name in whole}
+    gaps = read["gaps"].sort_by("t").to_pylist()
+    found = {}
+    for day in days:
+        number = (day - date(1970, 1, 1)).days
+        parts: dict[str, Any] = {name: columns.where(day_of[name] == number) for name, columns in whole.items()}
+        made_by = [table.filter(pc.equal(table["business_day"], day)) for table in (crossings, visits)]
+        found[day] = DayRows(
+            **parts,
+            gaps=[gap for gap in gaps if gap["business_day"] == day],
+            layout_ids=tuple(sorted({slug for rows in made_by for slug in pc.unique(rows["layout_id"]).to_pylist()})),
+            simulated=any(pc.any(rows["simulated"]).as_py() for rows in made_by),
+        )
+    return found
+
+
+def micros(rows: pa.Table, column: str = "t") -> Ints:
+    """A timestamp column as µs since the epoch."""
+    return integers(rows, column)
+
+
+def integers(rows: pa.Table, column: str) -> Ints:
+    values: Ints = pc.cast(rows[column], pa.int64()).to_numpy()
+    return values
+
+
+def doubles(rows: pa.Table, column: str) -> Floats:
+    values: Floats = pc.cast(rows[column], pa.float64()).to_numpy()
+    return values
+
+
+def _equal(values: pa.ChunkedArray, word: str) -> Mask:
+    return np.asarray(pc.equal(values, word).to_numpy(), dtype=bool)
+
+
+def _codes(values: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
+    encoded = values.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())

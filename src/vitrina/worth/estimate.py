@@ -66,7 +66,7 @@ class Quantile:
 
     @property
     def value(self) -> float:
-        return float(np.quantile(self.values, self.q)) if self.n else nan
+        return interval.quantile_of(self.values, self.q) if self.n else nan
 
     @property
     def n(self) -> int:

@@ -70,18 +70,25 @@ def quantile(values: ArrayLike, q: float = 0.5, *, confidence: float = CONFIDENC
     n = len(ordered)
     if n == 0:
         return Interval(nan, nan, nan, 0)
-    value = float(np.quantile(ordered, q))
+    value = quantile_of(ordered, q)
     if n == 1:
         return Interval(value, nan, nan, 1)
-    position = q * (n - 1)  # np.quantile interpolates between the two neighbours of this position; so do the bounds
-    shares = np.arange(1, n + 1) / n
-    tails = ((1 - confidence) / 2, (1 + confidence) / 2)
+    position = q * (n - 1)  # the value interpolates between the two neighbours of this position; so do the bounds
+    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     of_lower, of_upper = (
-        ordered[np.searchsorted(special.betainc(rank + 1, n - rank, shares), tails)]
+        ordered[np.ceil(n * special.betaincinv(rank + 1, n - rank, tails)).astype(int) - 1]
         for rank in (floor(position), ceil(position))
     )
     low, high = of_lower + (position % 1) * (of_upper - of_lower)
     return Interval(value, min(float(low), value), max(float(high), value), n)
+
+
+def quantile_of(values: NDArray[np.float64], q: float) -> float:
+    """np.quantile of one array that is not empty, without its 0.2 ms of ceremony."""
+    position = q * (len(values) - 1)
+    below, above = floor(position), ceil(position)
+    parted = np.partition(values, (below, above))
+    return float(parted[below] + (position - below) * (parted[above] - parted[below]))
 
 
 def mean(values: ArrayLike, *, confidence: float = CONFIDENCE, seed: int = SEED) -> Interval:
