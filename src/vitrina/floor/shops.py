@@ -6,6 +6,7 @@ import difflib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -144,12 +145,15 @@ def export(session: Session, slug: str) -> str:
     return shoptext.export(load_shop(session, slug))
 
 
-def camera_address(session: Session, slug: str, camera: str, *, box: SecretBox) -> str:
-    """The address that opens the camera, with its passwords: hand it to the camera and to nothing that logs."""
+def camera_source(session: Session, home: Path, slug: str, camera: str) -> str:
+    """The address that opens the camera, with its passwords: hand it to the camera and to nothing that logs.
+
+    home: where the key that sealed them lies.
+    """
     row = session.get(CameraRow, (slug, camera))
     if row is None:
         raise NotFoundError(f"shop {slug} has no camera {camera!r}")
-    return reveal(row.source, _stored_secrets(session, slug, camera, box))
+    return reveal(row.source, _stored_secrets(session, slug, camera, SecretBox(home))) if row.secrets else row.source
 
 
 def chosen_input(session: Session, slug: str, camera: str) -> tuple[int, int] | None:
@@ -158,7 +162,7 @@ def chosen_input(session: Session, slug: str, camera: str) -> tuple[int, int] | 
     return (row.chosen_input[0], row.chosen_input[1]) if row and row.chosen_input else None
 
 
-def remember_input(session: Session, slug: str, camera: str, input_hw: tuple[int, int]) -> None:
+def keep_input(session: Session, slug: str, camera: str, input_hw: tuple[int, int]) -> None:
     """Keep the input that the camera chose, so that it is chosen once."""
     row = session.get(CameraRow, (slug, camera))
     if row is None:
