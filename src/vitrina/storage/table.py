@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -62,31 +62,41 @@ def conform(rows: Rows, spec: TableSpec) -> pa.Table:
     """
     table = rows if isinstance(rows, pa.Table) else _from_records(rows, spec)
     _check_columns(set(table.column_names), spec)
+    for field in spec.schema:
+        _check_values(table.column(field.name), field, spec)
     try:
-        table = table.select(spec.schema.names).cast(spec.schema)
+        return table.select(spec.schema.names).cast(spec.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise InputError(f"lake table {spec.name}: a value does not fit: {error}") from error
-    for field in spec.schema:
-        values = table.column(field.name)
-        if values.null_count and not field.nullable:
-            row = values.is_null().index(True).as_py()
-            raise InputError(f"lake table {spec.name}: row {row} has no {field.name}; every row needs one")
-    return table
+
+
+def _check_values(values: pa.ChunkedArray, field: pa.Field, spec: TableSpec) -> None:
+    if values.null_count and not field.nullable:
+        row = values.is_null().index(True).as_py()
+        raise InputError(f"lake table {spec.name}: row {row} has no {field.name}; every row needs one")
+    if pa.types.is_timestamp(field.type) and pa.types.is_timestamp(values.type) and values.type.tz is None:
+        raise InputError(f"lake table {spec.name}: {field.name} is a time without a zone; give it in UTC")
 
 
 def _from_records(rows: Sequence[Mapping[str, Any]], spec: TableSpec) -> pa.Table:
-    times = [field.name for field in spec.schema if pa.types.is_timestamp(field.type)]
+    times = [field.name for field in spec.schema if pa.types.is_temporal(field.type)]
     for number, row in enumerate(rows):
         _check_columns(row.keys(), spec)
         for name in times:
-            value = row[name]
-            if isinstance(value, datetime) and value.tzinfo is None:
-                raise InputError(f"lake table {spec.name}: row {number}: {name} is a time without a zone: {value!r}")
+            _check_time(row[name], f"lake table {spec.name}: row {number}: {name}")
     nullable = pa.schema([field.with_nullable(True) for field in spec.schema])
     try:
         return pa.Table.from_pylist(list(rows), schema=nullable)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"lake table {spec.name}: a value does not fit: {error}") from error
+
+
+def _check_time(value: object, where: str) -> None:
+    """Arrow would take a bare number for microseconds or days, and a time without a zone for UTC."""
+    if value is not None and not isinstance(value, date):
+        raise InputError(f"{where} does not fit: expected a time or a day, got {value!r}")
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise InputError(f"{where} is a time without a zone: {value!r}")
 
 
 def _check_columns(names: Any, spec: TableSpec) -> None:
