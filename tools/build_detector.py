@@ -260,12 +260,16 @@ def require_plain(node: TfNode, source: Value) -> int:
 
 
 def build(tarball: Path) -> bytes:
+    """The ONNX file made of the source package."""
+    return convert(*read_members(tarball))
+
+
+def convert(topology: dict[str, Any], content: bytes) -> bytes:
     """The ONNX file: input `picture` (n, 3, height, width), output `person_cells` (n, 45, cells).
 
     Channel 0 is the logit of the person class, 1–44 are the 11-bin logits of the distances to the left, top, right
     and bottom side; the cells are those of stride 8, row by row, then 16, then 32.
     """
-    topology, content = read_members(tarball)
     converter = Converter(topology["modelTopology"]["node"], read_weights(topology["weightsManifest"], content))
     if len(converter.heads) != len(STRIDES):
         raise BuildError(f"found {len(converter.heads)} heads, expected {len(STRIDES)}")

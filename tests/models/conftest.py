@@ -99,7 +99,9 @@ def one_person(layout: str) -> Answers:
 def write_model(tmp_path: Path) -> WriteModel:
     """write_model("yolox") → the path of a tiny model in that layout."""
 
-    def write(layout: str = "yolox", *, file: str = "tiny.onnx", answers: Answers | None = None, **options: object) -> Path:
+    def write(
+        layout: str = "yolox", *, file: str = "tiny.onnx", answers: Answers | None = None, **options: object
+    ) -> Path:
         path = tmp_path / file
         outputs = one_person(layout) if answers is None else answers
         path.write_bytes(network(outputs, sizes=layout == "rt-detr", **options))  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.models.conftest import INPUT_HW, one_person
+
 from vitrina.errors import InputError
 from vitrina.models.layouts import LAYOUTS, Reading, read_people, recognise
 from vitrina.models.session import Session
@@ -77,7 +77,7 @@ def test_what_fits_none_is_refused_with_what_was_found(shapes: dict[str, tuple[i
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="notes.txt is not a model that ONNX Runtime .* can open"):
+    with pytest.raises(InputError, match=r"notes\.txt is not a model that ONNX Runtime .* can open"):
         Session(b"hello", name="notes.txt")
 
 

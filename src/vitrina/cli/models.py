@@ -173,15 +173,21 @@ def _facts(model: Model) -> dict[str, Any]:
 
 
 def _models_table(models: list[Model], places: dict[str, list[str]]) -> Table:
-    table = Table("model", "role", "layout", "licence", "MB", "sha256", "ships", "runs")
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    for heading in ("layout", "licence", "MB", "ships", "runs"):
+        table.add_column(heading, overflow="fold")
     for model in models:
-        facts = (model.name, model.role, model.layout, model.licence, f"{model.bytes / 1e6:.1f}", model.sha256[:12])
+        facts = (model.name, model.layout, model.licence, f"{model.bytes / 1e6:.1f}")
         table.add_row(*facts, "yes" if model.shipped else "no", ", ".join(places.get(model.sha256, [])) or "–")
     return table
 
 
 def _verifications_table(verifications: list[Verification]) -> Table:
-    table = Table("model", "sound", "one picture", "problem")
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    for heading in ("sound", "one picture", "problem"):
+        table.add_column(heading, overflow="fold")
     for found in verifications:
         run = "–" if found.run_ms is None else f"{found.run_ms:.0f} ms"
         table.add_row(found.model.name, "yes" if found.ok else "no", run, found.problem)

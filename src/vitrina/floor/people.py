@@ -143,12 +143,12 @@ def input_sizes(size_wh: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def people_heights(
-    detector: PersonDetector, frames_rgb: Iterable[NDArray[np.uint8]], *, count: int = LOOK_FRAMES
+    finder: PeopleFinder, frames_rgb: Iterable[NDArray[np.uint8]], *, count: int = LOOK_FRAMES
 ) -> NDArray[np.float32]:
     """Heights (N,) px of the people in the first `count` frames; people cut off by the picture's edge are left out."""
     heights: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
     for frame_rgb in islice(frames_rgb, count):
-        boxes_xyxy, scores = detector.detect(frame_rgb)
+        boxes_xyxy, scores = finder.detect(frame_rgb)
         whole = (boxes_xyxy[:, 1] > 1) & (boxes_xyxy[:, 3] < frame_rgb.shape[0] - 1) & (scores >= SURE)
         heights.append(boxes_xyxy[whole, 3] - boxes_xyxy[whole, 1])
     return np.concatenate(heights)
