@@ -131,6 +131,11 @@ def find_person(session: Session, email: str) -> Person | None:
     return session.scalar(sa.select(Person).where(Person.email == email.strip().casefold()))
 
 
+def anybody(session: Session) -> bool:
+    """Whether there is a person at all; before that, the first start makes an administrator."""
+    return session.scalar(sa.select(Person.person_id).limit(1)) is not None
+
+
 def get_person(session: Session, person_id: str) -> Person:
     person = session.get(Person, person_id)
     if person is None:

@@ -287,9 +287,9 @@ class Lake:
 
 
 def _plain(path: Path) -> Path:
-    """DuckDB takes some letters of a path for a pattern."""
-    if any(letter in str(path) for letter in "*?[]"):
-        raise InputError(f"the lake's folder may have no *, ?, [ or ] in its path, got {path}")
+    """DuckDB takes some letters of a path for a pattern, and Delta one for an address."""
+    if any(letter in str(path) for letter in "*?[]%"):
+        raise InputError(f"the lake's folder may have no *, ?, [, ] or % in its path, got {path}")
     return path.absolute()
 
 
