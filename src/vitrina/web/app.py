@@ -1,0 +1,124 @@
+"""The web application: `create_app(settings)` builds everything that it needs; nothing happens at import.
+
+Outermost first: security headers, compression, the last resort for errors nobody expected, the gate, the routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from vitrina import __version__
+from vitrina.errors import InputError, VitrinaError
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.settings import Settings
+from vitrina.storage import accounts
+from vitrina.storage.database import Database
+from vitrina.storage.lake import Lake
+from vitrina.storage.rights import ANALYST
+from vitrina.web import problems
+from vitrina.web.api import routes as api
+from vitrina.web.auth import Door, is_loopback
+from vitrina.web.figures import Figures, Now, utc_now
+from vitrina.web.gate import OPEN_ROUTES, Gate
+from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
+from vitrina.web.pages import account, audit, day, health, measures, people, shops, sign_in
+from vitrina.web.render import Stage
+from vitrina.web.site import Site
+
+LARGEST_BODY = 64 * 1024
+DEMO_EMAIL = "demo@vitrina.invalid"
+
+
+def create_app(
+    settings: Settings, *, demo: bool = False, captions: Mapping[str, str] | None = None, now: Now = utc_now
+) -> FastAPI:
+    """The application for these settings, with the database brought up to date.
+
+    demo: whoever sits at this machine is let in as a person who sees everything and changes nothing.
+    captions: shop slug to a sentence that stands on top of its pages.
+    Raises InputError for a demo that would listen to the network.
+    """
+    if demo and not is_loopback(settings.host):
+        raise InputError(f"host: the demo lets everybody in, so it must stay on 127.0.0.1, got {settings.host!r}")
+    database = Database(settings.database)
+    database.migrate()
+    lake = Lake(settings.lake, tables=FLOOR_TABLES, memory_mb=settings.query_memory_mb)
+    door = Door(database, settings, demo=demo)
+    app = FastAPI(
+        title="Vitrina",
+        summary="See your shop the way you see your website.",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=LARGEST_BODY,
+        middleware=[
+            Middleware(SecurityHeaders, secure=door.secure),
+            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(problems.LastResort),
+            Middleware(Gate, door=door),
+        ],
+        exception_handlers={
+            VitrinaError: problems.on_our_error,
+            HTTPException: problems.on_http_error,
+            RequestValidationError: problems.on_invalid_request,
+        },
+    )
+    app.state.stage = stage = Stage(settings, door, demo)
+    app.state.site = Site(
+        settings=settings,
+        database=database,
+        lake=lake,
+        figures=Figures(lake, k_anonymity=settings.k_anonymity, now=now),
+        stage=stage,
+        demo_person=_demo_person(database) if demo else None,
+        captions=dict(captions or {}),
+    )
+    app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
+    for module in (sign_in, shops, day, measures, people, account, audit, health, api):
+        app.include_router(module.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    site: Site = app.state.site
+    await run_sync(site.figures.warm)
+    yield
+    await run_sync(site.figures.close)
+    site.database.dispose()
+
+
+class _Static(StaticFiles):
+    """Files whose address holds their fingerprint never change; the others are asked for again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        named = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR_S}, immutable" if named else "no-cache"
+        return response
+
+
+def _demo_person(database: Database) -> str:
+    with database.session() as session:
+        person = accounts.find_person(session, DEMO_EMAIL)
+        if person is None:
+            person = accounts.create_person(session, email=DEMO_EMAIL, name="Demo", by="system")
+        accounts.grant(session, person.person_id, ANALYST, shop=None, by="system")
+        return person.person_id
+
+
+__all__ = ["OPEN_ROUTES", "create_app"]

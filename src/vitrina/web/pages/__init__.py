@@ -1,0 +1,1 @@
+"""Pages for people: one module each, with its routes; `*_view` modules prepare what a template lays out."""

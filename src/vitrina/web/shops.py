@@ -1,0 +1,77 @@
+"""Which shops somebody may see, and one of them with the layout of a day. What is not permitted does not exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import Query
+from sqlalchemy.orm import Session
+
+from vitrina.errors import InputError, NotFoundError
+from vitrina.floor.layout import Shop
+from vitrina.floor.shops import ShopRow, load_shop
+from vitrina.product import ShopClock
+from vitrina.storage.accounts import SignedIn
+from vitrina.web.site import Site
+
+Day = Annotated[str | None, Query(description="The shop's business day, YYYY-MM-DD; today unless said otherwise.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ShopDay:
+    """A shop, the day that was asked for, and the shop's today."""
+
+    shop: Shop
+    day: date
+    today: date
+
+
+def shop_names(session: Session) -> dict[str, str]:
+    """Slug to name of every shop, by name."""
+    rows = session.execute(sa.select(ShopRow.slug, ShopRow.name).order_by(ShopRow.name, ShopRow.slug))
+    return {slug: name for slug, name in rows}  # noqa: C416
+
+
+def visible_shops(site: Site, who: SignedIn, *, action: str = "shop.view") -> list[Shop]:
+    """The shops in which `action` is allowed to this person, by name."""
+    allowed = who.rights.shops(action)
+    with site.database.reading() as session:
+        slugs = [slug for slug in shop_names(session) if allowed is None or slug in allowed]
+        return [load_shop(session, slug) for slug in slugs]
+
+
+def find_shop(
+    site: Site, who: SignedIn, slug: str, *, action: str = "figures.view", at: datetime | None = None
+) -> Shop:
+    """The shop, with the layout that was valid at a moment (now).
+
+    Raises NotFoundError for a shop that is not there and, in the same words, for one that is not permitted.
+    """
+    if not who.rights.may("shop.view", slug):
+        raise NotFoundError(f"there is no shop {slug!r}")
+    who.rights.require(action, slug)
+    with site.database.reading() as session:
+        return load_shop(session, slug, at=at)
+
+
+def find_day(site: Site, who: SignedIn, slug: str, day: str | None, *, action: str = "figures.view") -> ShopDay:
+    """The shop and its day. Raises InputError for what is no date, or a day that has not begun."""
+    shop = find_shop(site, who, slug, action=action)
+    today = site.figures.today(shop)
+    asked = parse_day(day) if day else today
+    if asked > today:
+        raise InputError(f"day: {asked} has not begun in {shop.name}; today is {today} there")
+    if asked < today:
+        end = ShopClock(shop.timezone, shop.day_starts).day_bounds(asked)[1]
+        shop = find_shop(site, who, slug, action=action, at=end)
+    return ShopDay(shop, asked, today)
+
+
+def parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"day: expected a date such as 2026-11-03, got {text[:20]!r}") from error

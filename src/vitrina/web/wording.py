@@ -1,0 +1,141 @@
+"""A figure in words: its value, its interval, its change and its note, as the pages show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from vitrina.floor import figures as notes
+from vitrina.floor.figures import Change, Figure
+from vitrina.web.words import NOTHING, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One figure, ready to be shown.
+
+    change: such as `+12%`; against: what it is compared with and how much is chance; clear: more than chance.
+    """
+
+    name: str
+    value: str
+    known: bool
+    count: str
+    interval: str
+    note: str
+    change: str = ""
+    against: str = ""
+    clear: bool = False
+
+
+def tell(words: Words, figure: Figure, currency: str) -> Told:
+    known = figure.value is not None
+    change, against, clear = tell_change(words, figure)
+    return Told(
+        name=figure.name,
+        value=amount(words, figure.value, figure.unit, currency),
+        known=known,
+        count=tell_count(words, figure),
+        interval=between(words, figure.low, figure.high, figure.unit, currency),
+        note=tell_note(words, figure.note),
+        change=change,
+        against=against,
+        clear=clear,
+    )
+
+
+def tell_count(words: Words, figure: Figure) -> str:
+    """`n = 412`; nothing where the figure is itself the count."""
+    if figure.n is None or (figure.unit == "people" and figure.value == figure.n):
+        return ""
+    return f"n = {words.number(figure.n)}"
+
+
+def amount(words: Words, value: float | None, unit: str, currency: str) -> str:
+    if value is None:
+        return NOTHING
+    if unit == "money":
+        return words.money(value, currency)
+    if unit == "s":
+        return words.duration(value)
+    if unit in ("share", "ratio"):
+        return words.percent(value, digits=_digits(value))
+    return words.number(value, digits=0 if value == round(value) else 1)
+
+
+def between(words: Words, low: float | None, high: float | None, unit: str, currency: str) -> str:
+    """`402–431`; nothing when there is no interval."""
+    if low is None or high is None:
+        return ""
+    return f"{amount(words, low, unit, currency)} – {amount(words, high, unit, currency)}"
+
+
+def tell_change(words: Words, figure: Figure) -> tuple[str, str, bool]:
+    """Shares change by points, everything else by per cent of what it was before."""
+    change, value = figure.change, figure.value
+    if change is None or value is None or not change.days:
+        return "", "", False
+    if figure.unit in ("share", "ratio"):
+        form: Callable[[float], str] = lambda part: _points(words, part)  # noqa: E731
+        scale = 1.0
+    else:
+        before = value - change.value
+        if before <= 0:
+            return "", "", False
+        form, scale = (lambda part: words.percent(part, sign=True)), before
+    against = _against(words, change)
+    clear = change.low is not None and change.high is not None and (change.low > 0 or change.high < 0)
+    if change.low is not None and change.high is not None:
+        swing = form((change.high - change.low) / 2 / scale).lstrip("+")
+        against = f"{against} · {words.gettext('usual swing ±{swing}').format(swing=swing)}"
+    return form(change.value / scale), against, clear
+
+
+def tell_note(words: Words, note: str) -> str:
+    """Notes are fixed English sentences of `floor/figures.py`, several of them joined by `; `."""
+    return "; ".join(_one_note(words, part) for part in note.split("; ")) if note else ""
+
+
+def tell_reason(words: Words, reason: str) -> str:
+    return words.gettext(reason)
+
+
+NOTES: tuple[str, ...] = (
+    notes.NOT_AUDITED,
+    notes.INCL_STAFF,
+    notes.TOO_FEW,
+    notes.NO_RECEIPTS,
+    notes.NO_FOOTFALL,
+    notes.NO_OUTSIDE,
+    notes.NOTHING_SEEN,
+    notes.NOT_WATCHED,
+    notes.PARTLY_WATCHED,
+    notes.MORE_THAN_FOOTFALL,
+    notes.OTHER_CURRENCY,
+    notes.CLOSED,
+)
+"""Every note that a figure may carry; each has a translation."""
+
+
+def _one_note(words: Words, note: str) -> str:
+    too_few = re.fullmatch(re.escape(notes.TOO_FEW).replace(r"\{k\}", r"(\d+)"), note)
+    if too_few:
+        return words.gettext(notes.TOO_FEW).format(k=too_few[1])
+    return words.gettext(note)
+
+
+def _against(words: Words, change: Change) -> str:
+    weekday, n = words.weekday(date.fromisoformat(change.days[0])), len(change.days)
+    return words.ngettext("vs. {n} earlier {weekday}", "vs. mean of {n} {weekday}", n).format(n=n, weekday=weekday)
+
+
+def _points(words: Words, part: float) -> str:
+    points = round(part * 100, 1)
+    sign = "+" if points > 0 else "−" if points < 0 else ""
+    return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
+
+
+def _digits(share: float) -> int:
+    return 1 if abs(share) < 0.1 else 0

@@ -1,0 +1,78 @@
+"""Brings the catalogues in `web/locale` up to date with the sentences in templates and code.
+
+    python tools/translations.py          # add what is new, drop what is gone, print what still needs a translation
+
+New sentences are added without a translation and never guessed from similar ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import write_po
+from jinja2.ext import babel_extract
+
+from vitrina.floor.measures import MEASURES
+from vitrina.floor.presence import Reason
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.settings import LANGUAGES
+from vitrina.web.wording import NOTES
+from vitrina.web.words import read_catalogue
+
+WEB = Path(__file__).resolve().parent.parent / "src" / "vitrina" / "web"
+METHODS = [("**.py", "python"), ("templates/**.html", babel_extract)]
+TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false"}
+
+
+def wanted() -> Catalog:
+    """Every sentence that a page may show."""
+    catalog = Catalog(project="Vitrina", domain="vitrina", charset="utf-8")
+    for place, message in _sentences():
+        catalog.add(message, locations=[(place, 0)])
+    return catalog
+
+
+def untranslated(catalog: Catalog) -> list[str]:
+    """What has no translation, or a doubtful one."""
+    return [
+        str(message.id)
+        for message in catalog
+        if message.id and (message.fuzzy or not message.string or not all(message.string))
+    ]
+
+
+def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    options = {"templates/**.html": TEMPLATE_OPTIONS}
+    for file, _line, message, _comments, _context in extract_from_dir(WEB, METHODS, options_map=options):
+        yield f"web/{file}", message
+    for note in NOTES:
+        yield "floor/figures.py", note
+    for reason in get_args(Reason):
+        yield "floor/presence.py", reason
+    for table in FLOOR_TABLES.values():
+        yield "floor/store.py", table.comment
+    for card in MEASURES.values():
+        for sentence in (card.title, card.definition, card.interval, card.hides, *(one.title for one in card.checks)):
+            yield "floor/measures.py", sentence
+
+
+def main() -> None:
+    for language in (language for language in LANGUAGES if language != "en"):
+        catalog = read_catalogue(language)
+        catalog.update(wanted(), no_fuzzy_matching=True)
+        catalog.obsolete.clear()
+        file = WEB / "locale" / language / "LC_MESSAGES" / "vitrina.po"
+        with file.open("wb") as stream:
+            write_po(stream, catalog, sort_output=True, include_lineno=False, omit_header=False, width=120)
+        missing = untranslated(catalog)
+        sys.stdout.write(f"{language}: {len(catalog)} sentences, {len(missing)} without a translation\n")
+        sys.stdout.writelines(f"  {message}\n" for message in missing)
+
+
+if __name__ == "__main__":
+    main()
