@@ -1,7 +1,8 @@
 """Opens a video source and gives frames with the stream's own time.
 
 A source is written as text: a path to a file, `webcam:0` (or `/dev/video0`), or `loop:PATH`, which plays a file
-again and again in real time (for demos and tests). What a source did is in its `Health`.
+again and again in real time (for demos and tests), with `?fps=7` behind it where the file's header lies about its rate.
+What a source did is in its `Health`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from vitrina.floor.frame import Frame
 
 logger = logging.getLogger(__name__)
 
-MAX_JUMP_S = 3600.0
-"""A step in a file's own clock larger than this is a broken timestamp, not a pause."""
+LATE_S = 1.0
+"""A frame older than the last by up to this came out of order; an older one means that the clock began anew."""
 
 
 @dataclass(slots=True)
@@ -105,10 +106,15 @@ class FileCamera:
     def frames(self) -> Iterator[Frame]:
         scale = self._clock_scale()
         with closing(_open(str(self.path), name=str(self.path))) as container:
-            first_s: float | None = None
+            base: float | None = None
             for picture in _pictures(container, self.health, name=str(self.path)):
-                first_s = picture.t if first_s is None else first_s
-                t = self.start.timestamp() + (picture.t - first_s) * scale
+                own_s = picture.t * scale
+                base = self.start.timestamp() - own_s if base is None else base
+                if self.health.last_t is not None and base + own_s < self.health.last_t - LATE_S:
+                    # Two recordings in one file: the second one's clock goes on where the first one's ended.
+                    base = self.health.last_t + 1.0 / (self._fps or self.health.fps_claimed or 10.0) - own_s
+                    self.health.notes.append(f"the file's clock begins anew at {picture.t:.1f} s")
+                t = base + own_s
                 if _is_late(self.health, t):
                     continue
                 _note_frame(self.health, t)
@@ -151,7 +157,7 @@ class LoopCamera:
 
 
 class WebcamCamera:
-    """A camera at a USB port, through Video4Linux. Its clock is the machine's."""
+    """A camera at a USB port, through Video4Linux. Its clock is the machine's, which may be set while we watch."""
 
     live = True
 
@@ -165,7 +171,8 @@ class WebcamCamera:
             self.health.fps_claimed = float(container.streams.video[0].average_rate or 0)
             for picture in _pictures(container, self.health, name=self.device):
                 t = time.time()
-                if _is_late(self.health, t):
+                if self.health.last_t is not None and self.health.last_t - LATE_S < t <= self.health.last_t:
+                    self.health.dropped += 1
                     continue
                 _note_frame(self.health, t)
                 yield Frame(t=t, rgb=picture.rgb, camera_id=self.camera_id, index=self.health.frames - 1)
@@ -191,8 +198,19 @@ def open_camera(
     if source.startswith("/dev/"):
         return WebcamCamera(source, camera_id=camera_id)
     if source.startswith("loop:"):
-        return LoopCamera(Path(source.removeprefix("loop:")).expanduser(), camera_id=camera_id, fps=fps)
+        path, _, rate = source.removeprefix("loop:").partition("?fps=")
+        return LoopCamera(Path(path).expanduser(), camera_id=camera_id, fps=_rate(rate) if rate else fps)
     return FileCamera(Path(source).expanduser(), camera_id=camera_id, start=start, fps=fps)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate <= 1000.0:
+        raise InputError(f"expected frames a second after ?fps=, such as ?fps=7, got {text!r}")
+    return rate
 
 
 def thin(frames: Iterator[Frame], *, fps: float) -> Iterator[Frame]:
@@ -200,7 +218,7 @@ def thin(frames: Iterator[Frame], *, fps: float) -> Iterator[Frame]:
     step_s = 1.0 / fps
     due: float | None = None
     for frame in frames:
-        if due is not None and due - MAX_JUMP_S < frame.t < due - step_s * 0.25:
+        if due is not None and due - step_s - LATE_S < frame.t < due - step_s * 0.25:
             continue
         due = frame.t + step_s if due is None or frame.t > due + step_s else due + step_s
         yield frame

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrina.floor.ground import Ground, anchors
-from vitrina.floor.layout import PLAN, Layout, Line, Zone
+from vitrina.floor.ground import anchors
+from vitrina.floor.layout import PLAN, CameraLayout, Layout, Line, Zone
+from vitrina.floor.pipeline import Pipeline, Placed
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -43,33 +44,30 @@ PER_EDGE = 24
 class Overlay:
     """Draws on one camera's pictures: zones and lines once, people and counts for each frame."""
 
-    def __init__(self, layout: Layout, camera: str, size_wh: tuple[int, int], *, caption: str = "") -> None:
-        self._ground = _ground_of(layout, camera)
-        self._zones = [(zone, self._outline(zone, camera)) for zone in layout.zones]
-        self._lines = [line for line in layout.lines if line.space == camera or (line.space == PLAN and self._ground)]
-        self._scale = max(0.5, size_wh[1] / 720)
+    def __init__(self, layout: Layout, camera: CameraLayout, *, caption: str = "") -> None:
+        self._ground = camera.ground
+        self._size_wh = camera.size_wh
+        self._zones = [(zone, self._outline(zone, camera.slug)) for zone in layout.zones]
+        self._lines = [
+            line for line in layout.lines if line.space == camera.slug or (line.space == PLAN and self._ground)
+        ]
+        self._scale = max(0.5, camera.size_wh[1] / 720)
         self._caption = caption
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
 
-    def draw(
-        self,
-        frame_rgb: Picture,
-        track_ids: NDArray[np.int64],
-        boxes_xyxy: NDArray[np.float32],
-        t: float,
-        *,
-        totals: Mapping[str, Mapping[str, int]],
-        inside: Mapping[str, int],
-    ) -> Picture:
-        """A new picture. totals: line → {"in": n, "out": n}. inside: zone → people in it now."""
+    def draw(self, frame_rgb: Picture, placed: Placed, pipeline: Pipeline) -> Picture:
+        """A new picture in the size that the layout was drawn in."""
         picture = frame_rgb.copy()
+        if (picture.shape[1], picture.shape[0]) != self._size_wh:
+            picture = np.asarray(cv2.resize(picture, self._size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        inside, totals = pipeline.inside(), pipeline.totals()
         for zone, outline in self._zones:
             if outline is not None:
                 self._draw_zone(picture, zone, outline, inside.get(zone.slug, 0))
         for line in self._lines:
             self._draw_line(picture, line, totals.get(line.slug, {}))
-        self._remember(track_ids, boxes_xyxy, t)
-        for track_id, box in zip(track_ids.tolist(), boxes_xyxy, strict=True):
+        self._remember(placed.track_ids, placed.boxes_xyxy, placed.t)
+        for track_id, box in zip(placed.track_ids.tolist(), placed.boxes_xyxy, strict=True):
             self._draw_person(picture, track_id, box)
         if self._caption:
             self._text(picture, self._caption, (8, picture.shape[0] - 8), PAPER)
@@ -186,11 +184,6 @@ class VideoFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _ground_of(layout: Layout, camera: str) -> Ground | None:
-    found = layout.camera(camera)
-    return found.ground if found else None
 
 
 def _dense(corners: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

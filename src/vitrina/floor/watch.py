@@ -1,0 +1,228 @@
+"""Watches one camera: frames in, rows in the lake out. The edge where camera, detector, pipeline and lake meet."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.errors import InputError
+from vitrina.floor.camera import Camera, FileCamera, Health, thin
+from vitrina.floor.empty import EmptyPicture, to_jpeg
+from vitrina.floor.frame import Frame
+from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.pipeline import Events, Pipeline
+from vitrina.floor.record import Recorder, Rows
+from vitrina.settings import Settings
+from vitrina.storage.journal import Journal
+from vitrina.storage.lake import Lake
+from vitrina.storage.replay import Replay
+from vitrina.storage.secrets import SecretBox
+
+logger = logging.getLogger(__name__)
+
+NOTE_EVERY_S = 1.0
+PICTURE_EVERY_S = 300.0
+RATE_OVER = 50
+
+Detect = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""(H, W, 3) RGB picture → boxes_xyxy (N, 4) pixels and scores (N,)."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """How it is going, for a progress bar. frames: analysed ones. fps: analysed a second, lately."""
+
+    health: Health
+    frames: int = 0
+    people: int = 0
+    t: float | None = None
+    rows: int = 0
+    totals: dict[str, dict[str, int]] = field(default_factory=dict)
+    inside: dict[str, int] = field(default_factory=dict)
+    _finished: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+
+    @property
+    def fps(self) -> float:
+        if len(self._finished) < 2:
+            return 0.0
+        return (len(self._finished) - 1) / max(self._finished[-1] - self._finished[0], 1e-9)
+
+    def note(self, frame: Frame, events: Events, rows: Rows) -> None:
+        self.frames += 1
+        self.t = frame.t
+        self.people = len(events.placed[-1].track_ids) if events.placed else self.people
+        self.rows += sum(map(len, rows.values()))
+        self._finished.append(time.monotonic())
+
+
+class Sink(Protocol):
+    """Where rows go. `finish` when the source came to its end; `close` in any case, and nothing is left behind."""
+
+    def note(self, rows: Rows) -> None: ...
+    def finish(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class LiveSink:
+    """For a camera that cannot be watched again: rows and state go to a journal about once a second."""
+
+    def __init__(self, journal: Journal, pipeline: Pipeline, recorder: Recorder) -> None:
+        self._journal = journal
+        self._pipeline = pipeline
+        self._recorder = recorder
+        self._rows: Rows = {}
+        self._due = time.monotonic()
+
+    def note(self, rows: Rows) -> None:
+        for table, some in rows.items():
+            self._rows.setdefault(table, []).extend(some)
+        if time.monotonic() >= self._due:
+            self._write()
+            self._due = time.monotonic() + NOTE_EVERY_S
+
+    def finish(self) -> None:
+        """A live camera comes to no end: what is open goes on with the next start."""
+
+    def close(self) -> None:
+        self._write()
+        self._journal.close()
+
+    def _write(self) -> None:
+        self._journal.note(self._rows, {"pipeline": self._pipeline.state(), "recorder": self._recorder.state()})
+        self._rows = {}
+
+
+class FileSink:
+    """For a recording: watching it again makes the same rows, so what is in the lake already is skipped.
+
+    Cut short, the file's open visits are not ended: the next run of the same file comes past them.
+    """
+
+    def __init__(self, replay: Replay, pipeline: Pipeline, recorder: Recorder) -> None:
+        self.replay = replay
+        self._pipeline = pipeline
+        self._recorder = recorder
+
+    def note(self, rows: Rows) -> None:
+        self.replay.add(rows)
+
+    def finish(self) -> None:
+        self.replay.add(self._recorder.rows(self._pipeline.finish()))
+        self.replay.add(self._recorder.finish())
+
+    def close(self) -> None:
+        self.replay.commit()
+
+
+def watch(
+    camera: Camera,
+    *,
+    detect: Detect,
+    pipeline: Pipeline,
+    recorder: Recorder,
+    sink: Sink,
+    fps: float,
+    layout: CameraLayout,
+    picture: Path | None = None,
+    stop: Event | None = None,
+) -> Iterator[Watch]:
+    """Run until the camera ends or `stop` is set; yields after every analysed frame. Nothing is lost on the way out.
+
+    fps: at most so many frames a second are analysed. picture: where the picture of the empty shop is kept (JPEG).
+    """
+    state = Watch(camera.health)
+    empty = EmptyPicture()
+    picture_due = 0.0
+    try:
+        for frame in thin(camera.frames(), fps=fps):
+            if stop is not None and stop.is_set():
+                return
+            boxes_xyxy, scores = detect(frame.rgb)
+            scale = fit_to_layout(frame.size_wh, layout)
+            events = pipeline.step(boxes_xyxy * scale, scores, frame.t)
+            rows = recorder.rows(events)
+            sink.note(rows)
+            empty.add(frame.rgb, boxes_xyxy, frame.t)
+            if picture is not None and empty.ready and frame.t >= picture_due:
+                save_picture(empty, picture)
+                picture_due = frame.t + (PICTURE_EVERY_S if camera.live else np.inf)
+            state.note(frame, events, rows)
+            state.totals, state.inside = pipeline.totals(), pipeline.inside()
+            yield state
+        sink.finish()
+    finally:
+        if picture is not None and empty.ready:
+            save_picture(empty, picture)
+        sink.close()
+
+
+def open_recording(
+    camera: FileCamera, shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings
+) -> tuple[Pipeline, Recorder, FileSink]:
+    """What `watch` needs for a file. Its identity is content, beginning, camera and layout: rows of it land once."""
+    identity = (
+        f"{shop.slug}/{camera_slug}/{camera.start.timestamp()}/{shop.layout.layout_id}/{fingerprint(camera.path)}"
+    )
+    writer_id = "file." + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    recorder = Recorder(shop, camera_slug, person_key=SecretBox(settings.home).derive(identity))
+    replay = Replay(lake, writer_id=writer_id, commit_s=settings.lake_commit_s, commit_rows=settings.lake_commit_rows)
+    pipeline = Pipeline(shop.layout, camera_slug)
+    return pipeline, recorder, FileSink(replay, pipeline, recorder)
+
+
+def open_live(shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings) -> tuple[Pipeline, Recorder, LiveSink]:
+    """What `watch` needs for a camera that runs now, going on from where the last worker of it ended."""
+    folder = settings.home / "journal" / shop.slug / camera_slug
+    journal = Journal(folder, lake, writer_id=f"camera.{shop.slug}.{camera_slug}", commit_s=settings.lake_commit_s)
+    pipeline = Pipeline(shop.layout, camera_slug)
+    recorder = Recorder(shop, camera_slug, person_key=os.urandom(32))
+    state = journal.restore()
+    if state is not None:
+        pipeline.restore(state["pipeline"])
+        recorder.restore(state["recorder"])
+    return pipeline, recorder, LiveSink(journal, pipeline, recorder)
+
+
+def fit_to_layout(size_wh: tuple[int, int], camera: CameraLayout) -> float:
+    """By what pixels of the picture are multiplied to be pixels of the layout.
+
+    Raises InputError when the picture has another shape than the one that the layout was drawn on.
+    """
+    (width, height), (drawn_width, drawn_height) = size_wh, camera.size_wh
+    if abs(width * drawn_height - height * drawn_width) > 0.02 * width * drawn_height:
+        raise InputError(
+            f"camera {camera.slug}: the layout was drawn on {drawn_width}×{drawn_height} pixels, the picture has "
+            f"{width}×{height}, which is another view. Set the camera's size and draw its points, zones and lines anew."
+        )
+    return drawn_width / width
+
+
+def picture_path(home: Path, shop: str, camera: str) -> Path:
+    return home / "pictures" / shop / f"{camera}.jpg"
+
+
+def save_picture(empty: EmptyPicture, path: Path) -> None:
+    picture = empty.picture()
+    if picture is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(to_jpeg(picture))
+    draft.replace(path)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
