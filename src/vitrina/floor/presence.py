@@ -98,7 +98,7 @@ class PresenceCounter:
             return
         self._add(edge - last)
         yield from self.finish()
-        self._t, self._most = edge, self._people
+        self._t, self._most = edge, self._people if t > edge else 0
         self._add(t - edge)
 
     def _leave_minute(self, last: float, t: float) -> list[Minute]:

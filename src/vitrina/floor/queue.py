@@ -103,7 +103,7 @@ class QueueCounter:
             return
         if is_near:
             till = self._at_till.setdefault(key, _AtTill(t))
-            till.served = till.served or t - till.since >= zone.serve_s
+            till.served = till.served or bool(t - till.since >= zone.serve_s)
         elif till is not None and not till.served and stay.last_in == t:
             del self._at_till[key]
 

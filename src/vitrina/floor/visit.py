@@ -150,7 +150,7 @@ class VisitCounter:
                 broken += _visit(key, stay, "lost")
                 stay = self.stays[key] = Stay(t, t)
             stay.seen_inside(t)
-            stay.entered = stay.entered or stay.inside_s >= zone.enter_s
+            stay.entered = stay.entered or bool(stay.inside_s >= zone.enter_s)  # no NumPy type may get into the state
         return broken
 
     def _seen(self, track_ids: ArrayLike, points: ArrayLike) -> Iterator[tuple[tuple[str, int], Zone, bool]]:
