@@ -113,11 +113,11 @@ def _capture(day: ShopDay) -> Share:
 
 
 def waiting(waits: Waits) -> dict[str, Estimate]:
-    served_s = waits.wait_s[waits.served]
+    served_s, abandoned = waits.wait_s[waits.served], int(waits.abandoned.sum())
     return {
         "queue_wait_median": Quantile(served_s),
         "queue_wait_p90": Quantile(served_s, 0.9),
-        "abandonment": Share(len(waits.t) - len(served_s), len(waits.t)),
+        "abandonment": Share(abandoned, abandoned + len(served_s)),
     }
 
 

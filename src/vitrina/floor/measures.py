@@ -212,7 +212,7 @@ MEASURES: Mapping[str, Measure] = {
             "abandonment",
             "Abandonment",
             "share",
-            "People who left the queue unserved / people who joined it.",
+            "People who left the queue unserved / people who joined it and did not vanish from sight.",
             "Wilson, over people who joined.",
             ("waits",),
             queries.abandonment,

@@ -156,7 +156,8 @@ def queue_wait_p90(tables: Tables, _marks: Marks) -> ibis.Table:
 
 
 def abandonment(tables: Tables, _marks: Marks) -> ibis.Table:
-    joined = tables["waits"].group_by(BY_ZONE)
+    """Whoever vanished in mid-queue did neither that we know of, and is left out."""
+    joined = tables["waits"].filter(_.outcome.isin(("served", "abandoned"))).group_by(BY_ZONE)
     return joined.agg(n=_.count(), value=(_.outcome == "abandoned").cast("float64").mean())
 
 

@@ -68,11 +68,14 @@ class Visits(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Waits(Columns):
+    """Neither served nor abandoned: vanished in mid-queue."""
+
     t: Ints
     ended: Ints
     zone: Ints
     wait_s: Floats
     served: Mask
+    abandoned: Mask
     zones: tuple[str, ...]
 
     def in_zone(self, slug: str) -> Waits:
@@ -207,6 +210,7 @@ def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency
             zone=(queues := _codes(waits["zone_id"]))[0],
             wait_s=doubles(waits, "wait_s"),
             served=_equal(waits["outcome"], "served"),
+            abandoned=_equal(waits["outcome"], "abandoned"),
             zones=queues[1],
         ),
         "receipts": Receipts(

@@ -1,14 +1,14 @@
 """A simulated chain as the lake's rows, `simulated = true` in each: three shops that differ, for demo and for load.
 
 What the cameras would have stored, with their usual faults: 2 % of crossings missed, one person in twenty broken into
-two, staff among the customers, one camera that fails for half an hour.
+two, staff among the customers, one camera that fails for half an hour every third day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -29,11 +29,11 @@ from vitrina.floor.simulate.plan import (
     STREET,
     TILL_CAMERA,
     Profile,
-    layout_id,
     profiles,
     shop,
 )
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.product import ShopClock
 
 Rows = dict[str, pa.Table]
 Ints = NDArray[np.int64]
@@ -42,33 +42,52 @@ Floats = NDArray[np.float64]
 MISSED_IN, MISSED_OUT, BROKEN, LOST = 0.02, 0.025, 0.05, 0.06
 CAMERAS = (DOOR_CAMERA, FLOOR_CAMERA, TILL_CAMERA)
 ZONES = (*PLACES, QUEUE)
-GAP_FROM_H, GAP_MIN = 2.4, 34
+GAP_FROM_H, GAP_MIN, GAP_EVERY_DAYS = 2.4, 34, 3
 STAFF_A_DAY = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain's shops with their layouts, and its rows on demand: a seed gives the same rows whenever asked."""
+    """A chain's shops with their layouts, and its rows on demand: a seed gives the same rows whenever asked.
+
+    until: the present, when the chain is still open; a shop's days after its today do not exist yet.
+    """
 
     profiles: tuple[Profile, ...]
     shops: tuple[Shop, ...]
     days: tuple[date, ...]
     seed: int
     positions_days: int
+    until: datetime | None = None
 
     def shop_days(self) -> Iterator[tuple[Shop, date, Callable[[], Rows]]]:
         """Every shop's every day, oldest first within a shop, with what makes its rows when they are wanted."""
         for profile, shop_ in zip(self.profiles, self.shops, strict=True):
+            today = ShopClock(shop_.timezone, shop_.day_starts).business_day(self.until) if self.until else date.max
             for day in self.days:
-                yield shop_, day, partial(self.rows, profile, day)
+                if day <= today:
+                    yield shop_, day, partial(self.rows, profile, shop_, day)
 
-    def rows(self, profile: Profile, day: date) -> Rows:
-        last_day = self.days[-1]
-        with_positions = day > last_day - timedelta(days=self.positions_days)
-        return simulate_day(profile, day, seed=self.seed, last_day=last_day, with_positions=with_positions)
+    def rows(self, profile: Profile, shop_: Shop, day: date) -> Rows:
+        return simulate_day(
+            profile,
+            day,
+            layout_id=shop_.layout.layout_id,
+            seed=self.seed,
+            last_day=self.days[-1],
+            with_positions=day > self.days[-1] - timedelta(days=self.positions_days),
+        )
 
 
-def simulate_chain(shops: int = 3, days: int = 28, *, seed: int = 1, end_day: date, positions_days: int = 1) -> Chain:
+def simulate_chain(
+    shops: int = 3,
+    days: int = 28,
+    *,
+    seed: int = 1,
+    end_day: date,
+    until: datetime | None = None,
+    positions_days: int = 2,
+) -> Chain:
     """A chain of `shops` over the `days` up to and with `end_day`; the same seed gives the same rows."""
     found = profiles(shops)
     return Chain(
@@ -77,17 +96,20 @@ def simulate_chain(shops: int = 3, days: int = 28, *, seed: int = 1, end_day: da
         days=tuple(end_day - timedelta(days=back) for back in range(days - 1, -1, -1)),
         seed=seed,
         positions_days=positions_days,
+        until=until,
     )
 
 
-def simulate_day(profile: Profile, day: date, *, seed: int, last_day: date, with_positions: bool) -> Rows:
+def simulate_day(
+    profile: Profile, day: date, *, layout_id: str, seed: int, last_day: date, with_positions: bool
+) -> Rows:
     """One shop's rows of one day for each of the lake's tables; none at all on a day when it is closed."""
     hours = opening(profile, day)
     if hours is None:
         return {name: spec.schema.empty_table() for name, spec in FLOOR_TABLES.items()}
     rng = day_rng(profile, day, seed)
     journeys = walk(profile, day, hours, rng, last_day=last_day)
-    writer = _Writer(profile, day, rng, _gap(profile, day, hours, last_day))
+    writer = _Writer(profile, day, layout_id, rng, _gap(profile, day, hours))
     people = _People.of(journeys, rng)
     segments = floorwork.segments(journeys, profile, rng)
     return {
@@ -98,12 +120,12 @@ def simulate_day(profile: Profile, day: date, *, seed: int, last_day: date, with
         "presence": writer.presence(journeys, hours),
         "gaps": writer.gaps(),
         "heat": writer.heat(segments),
-        "positions": writer.positions(segments, people, every_s=2.0 if with_positions else None),
+        "positions": writer.positions(segments, people, every_s=3.0 if with_positions else None),
     }
 
 
-def _gap(profile: Profile, day: date, hours: tuple[float, float], last_day: date) -> tuple[float, float] | None:
-    if not profile.has_gap or day != last_day:
+def _gap(profile: Profile, day: date, hours: tuple[float, float]) -> tuple[float, float] | None:
+    if not profile.has_gap or day.toordinal() % GAP_EVERY_DAYS:
         return None
     start = hours[0] + GAP_FROM_H * 3600
     return start, start + GAP_MIN * 60
@@ -133,6 +155,7 @@ class _People:
 class _Writer:
     profile: Profile
     day: date
+    layout_id: str
     rng: np.random.Generator
     gap: tuple[float, float] | None
 
@@ -146,7 +169,7 @@ class _Writer:
             "t": pa.array(t_us).cast(pa.timestamp("us", "UTC")),
             "business_day": self.day,
             "shop_id": self.profile.slug,
-            "layout_id": layout_id(self.profile),
+            "layout_id": self.layout_id,
             "simulated": True,
         }
         arrays = [_column(columns[field.name], field.type, count) for field in schema]

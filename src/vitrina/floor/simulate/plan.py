@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
-from vitrina.floor.layout import CameraLayout, Hours, Layout, Line, Plan, Point, Shop, Zone
+from vitrina.floor.layout import CameraLayout, Hours, Layout, Line, Plan, Point, Shop, Zone, ZoneKind
 
 STREET_M = 2.0
 DOOR_M = 3.0
+TILL_REACH_M = 0.7  # less than the distance between two who wait
 
 ENTRANCE, STREET, TILLS, STAFF_ROOM = "entrance", "street", "tills", "staff-room"
 DOOR_CAMERA, FLOOR_CAMERA, TILL_CAMERA = "door", "floor", "till"
@@ -32,7 +33,7 @@ class Place:
 
     slug: str
     name: str
-    kind: str
+    kind: ZoneKind
     box: tuple[float, float, float, float]
     pull: Pull
     camera: str = FLOOR_CAMERA
@@ -122,7 +123,7 @@ CITIES: tuple[Profile, ...] = (
         tills=1,
     ),
 )
-GAP_SHOP = 1  # the second shop's door camera fails for a while on the last day
+GAP_SHOP = 1  # the second shop's door camera fails now and then
 
 
 def profiles(count: int) -> tuple[Profile, ...]:
@@ -141,10 +142,6 @@ def profiles(count: int) -> tuple[Profile, ...]:
             )
         found.append(replace(city, has_gap=index == GAP_SHOP))
     return tuple(found)
-
-
-def layout_id(profile: Profile) -> str:
-    return f"{profile.slug}-1"
 
 
 def shop(profile: Profile, *, valid_from: datetime = datetime(2024, 1, 1, tzinfo=UTC)) -> Shop:
@@ -170,7 +167,7 @@ def shop(profile: Profile, *, valid_from: datetime = datetime(2024, 1, 1, tzinfo
         timezone=profile.timezone,
         currency=profile.currency,
         layout=Layout(
-            layout_id=layout_id(profile),
+            layout_id=f"{profile.slug}-1",
             valid_from=valid_from,
             plan=Plan(profile.width_m, profile.depth_m + STREET_M),
             cameras=tuple(CameraLayout(slug, name, "simulated", (1280, 720)) for slug, name in names.items()),
@@ -184,7 +181,7 @@ def shop(profile: Profile, *, valid_from: datetime = datetime(2024, 1, 1, tzinfo
 def _zone(place: Place, profile: Profile) -> Zone:
     x0, _, x1, y1 = place.box
     till = ((x0 + x1) / 2 * profile.width_m, y1 * profile.depth_m - 0.5) if place.kind == "queue" else None
-    return Zone(place.slug, place.name, place.kind, _corners(place.box, profile), till=till)  # type: ignore[arg-type]
+    return Zone(place.slug, place.name, place.kind, _corners(place.box, profile), till=till, till_reach=TILL_REACH_M)
 
 
 def _corners(box: tuple[float, float, float, float], profile: Profile) -> tuple[Point, ...]:
