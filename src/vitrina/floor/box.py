@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vitrina.errors import InputError
 
 Floats = NDArray[np.float64]
+LARGEST_PX = 1e6
 
 
 def checked_boxes(boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating], t: float) -> tuple[Floats, Floats]:
@@ -17,6 +18,8 @@ def checked_boxes(boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating]
         raise InputError(f"Expected boxes (N, 4) and scores (N,), got {xyxy.shape} and {values.shape} at t = {t}.")
     if not (np.isfinite(t) and np.isfinite(xyxy).all() and np.isfinite(values).all()):
         raise InputError(f"Expected finite numbers as time, boxes and scores, got NaN or infinity at t = {t}.")
+    if (np.abs(xyxy) > LARGEST_PX).any():
+        raise InputError(f"Expected pixels, got the coordinate {xyxy[np.abs(xyxy) > LARGEST_PX][0]:g} at t = {t}.")
     if not (xyxy[:, 2:] > xyxy[:, :2]).all():
         worst = xyxy[np.argmin((xyxy[:, 2:] - xyxy[:, :2]).min(axis=1))]
         raise InputError(f"Expected x1 < x2 and y1 < y2 in each box, got {worst.tolist()} at t = {t}.")

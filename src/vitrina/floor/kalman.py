@@ -64,8 +64,8 @@ def join(a: State, b: State) -> State:
 
 
 def measure(boxes_xyxy: Floats) -> Floats:
-    """(N, 4) boxes in pixels → (centre x, centre y, log width, log height)."""
-    sizes = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    """(N, 4) boxes in pixels → (centre x, centre y, log width, log height); a side below one pixel counts as one."""
+    sizes = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
     return np.concatenate([(boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, np.log(sizes)], axis=1)
 
 

@@ -1,0 +1,69 @@
+"""`python -m benchmarks` lists the benchmarks; `python -m benchmarks NAME… [--json]` runs them; NAME `all`: every one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.table import Report
+
+BENCHMARKS = {
+    "counting": "line counts over PETS09-S2L1, 50 seeded lines: true boxes with misses, public boxes, our own",
+    "detector": "the person detector on PETS09-S2L1: precision, recall, milliseconds",
+    "tracking": "our tracker on PETS09-S2L1 beside ByteTrack and C-BIoU, and their speed with 50 people",
+}
+"""Name → what it measures; the module `benchmarks.NAME` has `run() -> Report`."""
+
+
+def main(arguments: list[str]) -> int:
+    """1 when a bar was missed, 2 for a name that does not exist."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; 'all' for every one; none lists them")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print the reports as JSON")
+    options = parser.parse_args(arguments)
+    console = Console()
+    if not options.names:
+        show_list(console)
+        return 0
+    names = list(BENCHMARKS) if options.names == ["all"] else options.names
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        console.print(f"No benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
+        return 2
+    reports = {name: run(name, console, quiet=options.as_json) for name in names}
+    if options.as_json:
+        print(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2, default=str))
+    return int(any(not ok for report in reports.values() for *_, ok in report.bars))
+
+
+def run(name: str, console: Console, *, quiet: bool) -> Report:
+    report: Report = import_module(f"benchmarks.{name}").run()
+    if not quiet:
+        show(report, console)
+    return report
+
+
+def show(report: Report, console: Console) -> None:
+    table = Table(title=report.title, title_justify="left")
+    for number, column in enumerate(report.columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in report.rows:
+        table.add_row(*(f"{cell:.1f}" if isinstance(cell, float) and cell >= 10 else str(cell) for cell in row))
+    console.print(table)
+    for label, value, bound, ok in report.bars:
+        console.print(f"  {'holds ' if ok else 'MISSED'}  {label}: {value:.3g}, bar {bound}", highlight=False)
+
+
+def show_list(console: Console) -> None:
+    for name, what in sorted(BENCHMARKS.items()):
+        console.print(f"  {name:<12} {what}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
