@@ -1,0 +1,194 @@
+import json
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from vitrina.floor.figures import tables
+
+PEOPLE = ("ann", "bob", "cid", "dan", "eve", "fay")
+
+
+def hours(day):
+    return {row["hour"]: row["in"] for row in day.hourly}
+
+
+def test_footfall_is_inbound_crossings_of_entrances_without_staff(story):
+    story.enter("10:05", "ann", "bob")
+    story.enter("10:06", "sue", role="staff")
+    story.enter("10:10", "ann", line="aisle")
+    story.leave("10:30", "ann")
+    day = story.figures()
+    assert day.figures["footfall"].value == 2
+    assert day.figures["footfall"].note == "not audited"
+
+
+def test_footfall_says_so_while_nobody_tells_customers_from_staff(story):
+    story.enter("10:05", "ann", role="unknown")
+    assert story.figures().figures["footfall"].note == "not audited; incl. staff"
+
+
+def test_fewer_than_five_people_are_not_shown_and_nobody_is(story):
+    story.enter("10:05", *PEOPLE[:4])
+    day = story.figures(k_anonymity=5)
+    assert day.figures["footfall"].value is None
+    assert day.figures["footfall"].note == "fewer than 5 people: not shown"
+    assert hours(day)["10:00"] is None
+    assert hours(day)["11:00"] == 0
+
+
+def test_five_people_are_shown(story):
+    story.enter("10:05", *PEOPLE[:5])
+    assert story.figures(k_anonymity=5).figures["footfall"].value == 5
+
+
+def test_an_empty_day_has_figures_without_values(story):
+    day = story.figures()
+    assert day.figures["footfall"].value == 0
+    assert day.figures["dwell_median"].value is None
+    assert day.figures["conversion"].note == "no receipts"
+    assert day.watched_share is None
+    assert (day.heat, day.paths, day.layout_ids) == (None, [], ())
+
+
+def test_capture_rate_is_entries_among_entries_and_passers_by(story):
+    story.enter("10:05", "ann", "bob")
+    for person in ("ann", "pam", "pit", "pol"):
+        story.visit("10:04", person, "street", 3.0)
+    rate = story.figures().figures["capture_rate"]
+    assert (rate.value, rate.n) == (pytest.approx(2 / 5), 5)
+    assert rate.low < rate.value < rate.high
+
+
+def test_occupancy_spreads_the_drift_over_the_crossings_once_the_shop_has_closed(story):
+    story.enter("10:00", *PEOPLE[:4])
+    story.leave("17:00", *PEOPLE[:2])
+    day = story.figures()
+    assert day.occupancy[-1]["people"] == 0
+    assert day.figures["occupancy_peak"].value == 3  # 4 in, a third of a person each of them too many
+    assert day.figures["occupancy_now"].note == "closed"
+
+
+def test_occupancy_now_is_the_balance_before_closing(story):
+    story.enter("10:00", *PEOPLE[:4])
+    story.leave("11:00", "ann")
+    day = story.figures(now=story.at("12:00"))
+    assert day.figures["occupancy_now"].value == 3
+    assert day.hourly[-1]["hour"] == "11:00"
+
+
+def test_people_who_are_seen_inside_are_inside_whatever_the_door_says(story):
+    for person in PEOPLE[:3]:
+        story.visit("11:00", person, "shelf", 600.0)
+    day = story.figures(now=story.at("11:05"))
+    assert day.figures["occupancy_now"].value == 3
+
+
+def test_an_hour_that_was_not_watched_is_unknown_and_not_empty(story):
+    story.watch("10:00", "12:00")
+    story.watch("13:00", "18:00")
+    gap = {"until_t": story.at("13:00"), "gap_s": 3600.0, "reason": "stream lost"}
+    story.add("gaps", story.at("12:00"), **gap)
+    story.enter("11:30", *PEOPLE)
+    day = story.figures()
+    assert (hours(day)["11:00"], hours(day)["12:00"], hours(day)["13:00"]) == (6, None, 0)
+    assert {row["hour"]: row["note"] for row in day.hourly}["12:00"] == "not watched"
+    assert day.watched_share == pytest.approx(7 / 8)
+    assert day.gaps[0]["gap_s"] == 3600.0
+    assert {row["t"]: row["people"] for row in day.occupancy}["12:30"] is None
+
+
+def test_an_hour_that_was_partly_watched_says_so(story):
+    story.watch("10:00", "10:30")
+    story.watch("11:00", "18:00")
+    story.enter("10:10", *PEOPLE)
+    first = story.figures().hourly[0]
+    assert (first["in"], first["watched"], first["note"]) == (6, pytest.approx(0.5), "partly watched")
+
+
+def test_a_figure_is_compared_with_the_same_week_day_of_four_weeks(story):
+    for weeks, people in ((4, 2), (3, 2), (2, 3), (1, 3)):
+        story.on(date(2026, 3, 10) - timedelta(weeks=weeks)).enter("11:00", *PEOPLE[:people])
+    story.on(date(2026, 3, 9)).enter("11:00", *PEOPLE)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE)
+    change = story.figures().figures["footfall"].change
+    assert change.value == pytest.approx(6 - 2.5)
+    assert change.low < 3.5 < change.high
+    assert change.days == ("2026-03-03", "2026-02-24", "2026-02-17", "2026-02-10")
+
+
+def test_a_day_that_is_not_over_is_compared_up_to_the_same_time(story):
+    story.on(date(2026, 3, 3)).enter("11:00", *PEOPLE[:2])
+    story.enter("15:00", *PEOPLE)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE[:3])
+    change = story.figures(now=story.at("12:00")).figures["footfall"].change
+    assert (change.value, change.low, change.days) == (1.0, None, ("2026-03-03",))
+
+
+def test_a_day_with_a_gap_is_not_compared_with(story):
+    story.on(date(2026, 3, 3)).watch("10:00", "14:00")
+    story.enter("11:00", *PEOPLE[:2])
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE)
+    assert story.figures().figures["footfall"].change is None
+
+
+def test_spring_forward_makes_a_day_of_23_hours(kiosk):
+    kiosk.on(date(2026, 3, 28)).enter("05:00", *PEOPLE)
+    day = kiosk.figures()
+    assert len(day.hourly) == 23
+    assert "03:00" not in hours(day)
+    assert (day.hourly[0]["hour"], day.hourly[-1]["hour"]) == ("04:00", "02:00")
+
+
+def test_autumn_back_makes_a_day_of_25_hours_with_one_hour_twice(kiosk):
+    kiosk.on(date(2026, 10, 24)).enter("05:00", *PEOPLE)
+    kiosk.add(
+        "crossings",
+        datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+        person_id="gus",
+        line_id="door",
+        direction="in",
+        role="customer",
+    )
+    day = kiosk.figures()
+    assert len(day.hourly) == 25
+    assert [row["in"] for row in day.hourly if row["hour"] == "03:00"] == [0, 1]
+
+
+def test_a_bar_that_closes_at_two_has_one_day(bar):
+    bar.enter("20:30", *PEOPLE[:2])
+    bar.enter("01:30", "eve")
+    day = bar.figures()
+    assert day.figures["footfall"].value == 3
+    assert [row["hour"] for row in day.hourly] == ["20:00", "21:00", "22:00", "23:00", "00:00", "01:00"]
+
+
+def test_rows_of_two_layouts_and_the_simulator_are_named(story):
+    story.enter("11:00", *PEOPLE)
+    story.rows["crossings"][0] |= {"layout_id": "layout-0", "simulated": True}
+    day = story.figures()
+    assert day.layout_ids == ("layout-0", "layout-1")
+    assert day.simulated
+
+
+def test_heat_is_one_grid_over_hours_and_cameras(story):
+    for camera, hour, ix, iy in (("a", "10:00", 4, 2), ("b", "10:00", 4, 2), ("a", "11:00", 6, 3)):
+        story.add("heat", story.at(hour), camera_id=camera, ix=ix, iy=iy, cell_cm=25, seconds=10.0)
+    heat = story.figures().heat
+    assert (heat.x0, heat.y0, heat.nx, heat.ny) == (100, 50, 3, 2)
+    assert heat.seconds == [[20.0, 0.0, 0.0], [0.0, 0.0, 10.0]]
+
+
+def test_the_figures_are_json_and_every_table_says_whose_they_are(story):
+    story.enter("11:00", *PEOPLE)
+    for person in PEOPLE:
+        story.visit("11:01", person, "shelf", 6.0)
+        story.visit("11:02", person, "promo", 20.0)
+    day = story.figures(k_anonymity=5)
+    assert json.loads(json.dumps(asdict(day)))["figures"]["footfall"]["value"] == 6
+    exported = tables(day)
+    assert exported["paths"].to_pylist() == [
+        {"shop": "riga-1", "day": "2026-03-10", "simulated": False, "path": "shelf > promo", "people": 6}
+    ]
+    assert {row["name"] for row in exported["zones"].to_pylist()} >= {"dwell_median", "stopping_power"}
+    assert all(table.column_names[:3] == ["shop", "day", "simulated"] for table in exported.values())
