@@ -182,8 +182,8 @@ def _radial(px: Floats, metres: Floats, size_wh: tuple[int, int]) -> float:
 
 
 def _checked(points_px: ArrayLike, points_m: ArrayLike, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
-    px, metres = np.asarray(points_px, np.float64), np.asarray(points_m, np.float64)
-    if px.shape != metres.shape or px.ndim != 2 or px.shape[1] != 2:
+    px, metres = (np.asarray(points, np.float64) for points in (points_px, points_m))
+    if px.shape != metres.shape or (px.size and (px.ndim != 2 or px.shape[1] != 2)):
         raise GroundError(
             f"expected as many picture points as plan points, x and y each; got {px.shape}, {metres.shape}"
         )

@@ -119,6 +119,7 @@ def apply(session: Session, file: ShopFile, who: str, *, box: SecretBox, now: da
     secrets = {camera.slug: _secrets(session, file, camera, box) for camera in file.shop.layout.cameras}
     _write_head(session, file.shop, at)
     _write_cameras(session, file.shop, secrets, box)
+    _forget_inputs(session, old, file.shop)
     layout_id = new_id() if old is None or new_layout else old.layout.layout_id
     _write_layout(session, file.shop, layout_id, who, at)
     session.flush()
@@ -222,6 +223,15 @@ def _write_cameras(session: Session, shop: Shop, secrets: dict[str, tuple[str, .
         sealed = secrets[camera.slug]
         row.secrets = box.seal(json.dumps(sealed)) if sealed else None
         session.add(row)
+
+
+def _forget_inputs(session: Session, old: Shop | None, new: Shop) -> None:
+    """A camera whose picture has another size now chooses its detector's input again."""
+    for camera in new.layout.cameras:
+        before = old.layout.camera(camera.slug) if old else None
+        row = session.get(CameraRow, (new.slug, camera.slug))
+        if row is not None and before is not None and before.size_wh != camera.size_wh:
+            row.chosen_input = None
 
 
 def _write_layout(session: Session, shop: Shop, layout_id: str, who: str, at: datetime) -> None:
