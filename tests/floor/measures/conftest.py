@@ -101,7 +101,7 @@ class Story:
     def store(self) -> None:
         self.batch += 1
         for table, rows in self.rows.items():
-            self.lake.append(table, rows, writer_id="story", batch_no=self.batch)
+            self.lake.append(table, rows, writer_id=self.shop.slug, batch_no=self.batch)
             self.rows[table] = []
 
     def figures(self, **options: object):
