@@ -48,8 +48,8 @@ class TrackerOptions:
     solid: the least chance to be a person with which a box starts a track or brings one back.
     solid_s: a track that saw no solid box for so long does not live on weak ones.
     repeat_s: frames closer in time than this repeat each other's mistakes, so each is less evidence.
-    confirm_hits, confirm_evidence: what a track needs to be confirmed.  tentative_s: how long it may take for it;
-    tentative_lost_s: how long it may be out of sight meanwhile.
+    confirm_hits, confirm_s, confirm_evidence: what a track needs to be confirmed: boxes, time, evidence.
+    tentative_s: how long it may take for it.  tentative_lost_s: how long it may be out of sight meanwhile.
     ambiguity: how much a box that others want as well is mistrusted.
     same_iou, same_inside: a box that overlaps a tracked one so much, or lies so far inside it, starts no track.
     late_s: a frame older than the last by up to this is ignored; an older one means that the clock was set anew.
@@ -65,6 +65,7 @@ class TrackerOptions:
     solid_s: float = 0.6
     repeat_s: float = 1 / 7
     confirm_hits: int = 3
+    confirm_s: float = 0.25
     confirm_evidence: float = 3.0
     tentative_s: float = 3.0
     tentative_lost_s: float = 0.6
@@ -262,6 +263,7 @@ class Tracker:
             return
         new = np.flatnonzero(boxes.free & (boxes.chances >= self._options.solid))
         new = new[~self._same_as_tracked(boxes.xyxy[new], boxes.xyxy[~boxes.free])]
+        new = new[~self._same_as_better(boxes.xyxy[new], boxes.scores[new])]
         rejected = boxes.free.copy()
         rejected[new] = False
         self._scores.learn(NOBODY, boxes.bins[rejected])
@@ -280,12 +282,18 @@ class Tracker:
         self._state = kalman.join(self._state, kalman.born(boxes.measured[new], self._options.walk))
 
     def _same_as_tracked(self, new_xyxy: Floats, tracked_xyxy: Floats) -> NDArray[np.bool_]:
-        if not len(new_xyxy) or not len(tracked_xyxy):
-            return np.zeros(len(new_xyxy), np.bool_)
-        iou, inside = overlaps(new_xyxy, tracked_xyxy)
-        same: NDArray[np.bool_] = (iou.max(axis=1) >= self._options.same_iou) | (
-            inside.max(axis=1) >= self._options.same_inside
-        )
+        return np.asarray(self._same(new_xyxy, tracked_xyxy).any(axis=1), np.bool_)
+
+    def _same_as_better(self, new_xyxy: Floats, scores: Floats) -> NDArray[np.bool_]:
+        """Of two new boxes on one person the surer one stays, of two equally sure ones the larger."""
+        areas = (new_xyxy[:, 2:] - new_xyxy[:, :2]).prod(axis=1)
+        rank = np.argsort(np.lexsort((areas, scores)))
+        better = rank[None, :] > rank[:, None]
+        return np.asarray((self._same(new_xyxy, new_xyxy) & better).any(axis=1), np.bool_)
+
+    def _same(self, boxes_xyxy: Floats, others_xyxy: Floats) -> NDArray[np.bool_]:
+        iou, inside = overlaps(boxes_xyxy, others_xyxy)
+        same: NDArray[np.bool_] = (iou >= self._options.same_iou) | (inside >= self._options.same_inside)
         return same
 
     def _end_tracks(self) -> NDArray[np.int64]:
@@ -316,7 +324,11 @@ class Tracker:
         tentative = np.flatnonzero(rows["track_id"] == NOT_CONFIRMED)
         if not len(tentative):
             return ()
-        enough = (rows["hits"] >= options.confirm_hits) & (rows["evidence"] >= options.confirm_evidence)
+        enough = (
+            (rows["hits"] >= options.confirm_hits)
+            & (self._t - rows["born_t"] >= options.confirm_s)
+            & (rows["evidence"] >= options.confirm_evidence)
+        )
         backfill: list[TrackedBox] = []
         for i in tentative[enough[tentative]].tolist():
             rows["track_id"][i] = self._next_id
