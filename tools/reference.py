@@ -42,23 +42,27 @@ def pages() -> dict[str, str]:
 def commands() -> str:
     import typer.main
 
-    from vitrina.cli.main import complete_app
+    from vitrina.cli.lazy import leaves
+    from vitrina.cli.main import app
 
     lines = ["# Commands", "", "Every command has `--help` with examples; those that answer have `--json`.", ""]
-    _command(lines, typer.main.get_command(complete_app()), "vitrina")
+    for path, command in sorted(leaves(typer.main.get_command(app)), key=lambda one: one[0]):
+        _command(lines, command, " ".join(("vitrina", *path)))
     return "\n".join(lines) + "\n"
 
 
 def _command(lines: list[str], command: Any, path: str) -> None:
-    if command.hidden:
-        return
-    if hasattr(command, "commands"):
-        for name in sorted(command.commands):
-            _command(lines, command.commands[name], f"{path} {name}")
-        return
+    """Heading, help and options; the examples in the help become a block that can be copied."""
     words = [f"[{p.name.upper()}]" if not p.required else p.name.upper() for p in command.params if not _is_option(p)]
-    lines += [f"## `{' '.join([path, *words])}`", "", inspect.cleandoc(command.help or "").replace("\b\n", ""), ""]
-    rows = [(", ".join(p.opts + p.secondary_opts), (p.help or "").replace("|", r"\|")) for p in command.params if _is_option(p)]
+    text, _, examples = inspect.cleandoc(command.help or "").partition("\b\n")
+    lines += [f"## `{' '.join([path, *words])}`", "", text]
+    shown = [line.strip() for line in examples.splitlines() if line.strip().startswith("vitrina")]
+    lines += ["```bash", *shown, "```", ""] if shown else []
+    rows = [
+        (", ".join(p.opts + p.secondary_opts), (p.help or "").replace("|", r"\|"))
+        for p in command.params
+        if _is_option(p) and not p.hidden
+    ]
     if rows:
         lines += ["| option | meaning |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in rows), ""]
 
@@ -79,7 +83,10 @@ def settings() -> str:
         "| setting | variable | default | unit | meaning |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| `{s.name}` | `{s.variable}` | {f'`{s.default}`' if s.default else '–'} | {s.unit} | {s.help} |" for s in SETTINGS]
+    lines += [
+        f"| `{s.name}` | `{s.variable}` | {f'`{s.default}`' if s.default else '–'} | {s.unit} | {s.help} |"
+        for s in SETTINGS
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -130,5 +137,6 @@ def rights() -> str:
     lines = ["# Rights", "", "## Who may do what", "", "| action | roles |", "|---|---|"]
     lines += [f"| `{action}` | {', '.join(sorted(roles))} |" for action, roles in PERMISSIONS.items()]
     lines += ["", "## Open routes", "", "Everything else asks for a sign-in or an API key.", ""]
-    lines += [f"- `{route}`" for route in sorted(OPEN_ROUTES)]
+    lines += ["| route | why |", "|---|---|"]
+    lines += [f"| `{route.method} {route.path}` | {route.why} |" for route in OPEN_ROUTES]
     return "\n".join(lines) + "\n"

@@ -23,7 +23,9 @@ from vitrina.storage.database import Database
 from vitrina.storage.lake import GRACE_S, Lake, TableDescription
 from vitrina.storage.table import TableSpec
 
-app = typer.Typer(help="Ask the lake, and keep it in order.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Ask the lake, and keep it in order.", no_args_is_help=True, add_completion=False, rich_markup_mode="rich"
+)
 
 TABLES_OF_PARTS: dict[str, dict[str, TableSpec]] = {"floor": FLOOR_TABLES}
 

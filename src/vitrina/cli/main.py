@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,28 +13,40 @@ import typer
 from rich.console import Console
 
 from vitrina import __version__
+from vitrina.cli.lazy import lazy_typer
 from vitrina.errors import VitrinaError
 from vitrina.settings import Settings, load_settings
 
-app = typer.Typer(
+app = lazy_typer(
+    {
+        "up": "vitrina.cli.up:up",
+        "demo": "vitrina.cli.up:demo",
+        "doctor": "vitrina.cli.doctor:doctor",
+        "floor": "vitrina.cli.floor:app",
+        "lake": "vitrina.cli.lake:app",
+        "models": "vitrina.cli.models:app",
+    },
     name="vitrina",
     help="Vitrina: see your shop the way you see your website.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"vitrina {__version__}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def _start(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
     home: Annotated[Path | None, typer.Option(help="Where all data lives (VITRINA_HOME).")] = None,
 ) -> None:
-    if version:
-        Console().print(f"vitrina {__version__}")
-        raise typer.Exit
     environ = dict(os.environ)
     if home:
         environ["VITRINA_HOME"] = str(home.resolve())
@@ -45,8 +56,11 @@ def _start(
 
 def configure_logging(settings: Settings) -> None:
     """Send every logger's records to standard error, as text for people or JSON for machines."""
-    shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
-    last: Callable[..., object] = (
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -64,24 +78,10 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def complete_app() -> typer.Typer:
-    """The whole command, with every part's commands in it."""
-    from vitrina.cli import doctor, floor, lake, models, up
-
-    if not app.registered_groups:
-        app.add_typer(floor.app, name="floor")
-        app.add_typer(lake.app, name="lake")
-        app.add_typer(models.app, name="models")
-        app.command("doctor")(doctor.doctor)
-        app.command("up")(up.up)
-        app.command("demo")(up.demo)
-    return app
-
-
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and its own exit code, never a traceback."""
     try:
-        complete_app()()
+        app()
     except VitrinaError as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]vitrina:[/] {_plain(error)}")
         sys.exit(error.exit_code)
@@ -92,3 +92,7 @@ def main() -> None:
 
 def _plain(error: VitrinaError) -> str:
     return str(error).replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # ONNX Runtime and OpenCV take half a second, which other com
 app = typer.Typer(
     help="See and check the networks, bring your own, choose which one runs.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    add_completion=False,
+    rich_markup_mode="rich",
 )
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]

@@ -23,7 +23,7 @@ from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
 
-app = typer.Typer(help="Set up shops from files.", no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(help="Set up shops from files.", no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.spatial import ConvexHull
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 from vitrina.errors import InputError
 from vitrina.floor.layout import Point
@@ -176,7 +176,7 @@ def _radial(px: Floats, metres: Floats, size_wh: tuple[int, int]) -> float:
     best = minimize_scalar(squares, bounds=(-K1_LIMIT, K1_LIMIT), method="bounded", options={"xatol": 1e-7})
     flat, bent, freedom = squares(0.0), float(best.fun), px.size - 9
     already_exact = flat < len(px) * 0.05**2
-    if already_exact or (flat - bent) * freedom <= f_distribution.ppf(0.95, 1, freedom) * bent:
+    if already_exact or (flat - bent) * freedom <= fdtri(1, freedom, 0.95) * bent:
         return 0.0
     return float(best.x)
 

@@ -1,0 +1,152 @@
+"""`vitrina doctor`: what is here, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vitrina.errors import VitrinaError
+from vitrina.models.library import known_models, verify
+from vitrina.settings import SETTINGS, Settings
+from vitrina.storage.database import Database
+
+State = Literal["ok", "warning", "missing"]
+ENOUGH_DISK_GB = 5.0
+REINSTALL = "pip install --force-reinstall --no-deps vitrina, or `vitrina models add` the file again"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look brought. mend: what to type or do, empty when nothing is to be done."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    settings_table: Annotated[
+        bool, typer.Option("--settings", help="List every setting and its value instead.")
+    ] = False,
+) -> None:
+    """Say what is missing and how to get it. Exit code 7 when something that is needed is missing.
+
+    \b
+    Examples:
+      vitrina doctor
+      vitrina doctor --json
+      vitrina doctor --settings
+    """
+    settings: Settings = context.obj
+    console = Console()
+    if settings_table:
+        _print_settings(console, settings)
+        return
+    findings = list(examine(settings))
+    if as_json:
+        console.print_json(data=[asdict(finding) for finding in findings])
+    else:
+        _print_findings(console, findings)
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(7)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """One finding after another; a look that fails is a finding, never an end."""
+    yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield Finding("processors", "ok", f"{os.cpu_count()}")
+    yield _library("floor", "av", "video in")
+    yield _library("floor", "cv2", "picture work")
+    yield _library("cluster", "distributed", "work over many machines", needed=False)
+    yield _look("models", lambda: _weights(settings.home))
+    yield _look("home", lambda: _home(settings.home))
+    yield _look("disk", lambda: _disk(settings.home))
+    yield _look("database", lambda: _database(settings))
+    yield Finding(
+        "lake", "ok", f"{settings.lake}" if settings.lake.exists() else "empty: it begins with the first rows"
+    )
+
+
+def _library(extra: str, module: str, what: str, *, needed: bool = True) -> Finding:
+    if importlib.util.find_spec(module) is None:
+        return Finding(
+            what, "missing" if needed else "warning", f"{module} is not installed", f"pip install 'vitrina[{extra}]'"
+        )
+    version = getattr(importlib.import_module(module), "__version__", "")
+    return Finding(what, "ok", f"{module} {version}")
+
+
+def _look(what: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except VitrinaError as error:
+        return Finding(what, "missing", str(error), "see the message")
+
+
+def _weights(home: Path) -> Finding:
+    checked = verify(known_models(home))
+    broken = [one for one in checked if not one.ok]
+    if broken:
+        return Finding("models", "missing", "; ".join(f"{one.model.name}: {one.problem}" for one in broken), REINSTALL)
+    runs = ", ".join(f"{one.model.name} ({one.run_ms:.0f} ms a picture)" for one in checked)
+    return Finding("models", "ok", f"{runs}: checksums as in the manifest")
+
+
+def _home(home: Path) -> Finding:
+    place = home if home.exists() else next(parent for parent in home.parents if parent.exists())
+    if not os.access(place, os.W_OK):
+        return Finding("home", "missing", f"{home} cannot be written", "set VITRINA_HOME to a folder of yours")
+    return Finding("home", "ok", str(home) if home.exists() else f"{home} will be made")
+
+
+def _disk(home: Path) -> Finding:
+    place = home if home.exists() else next(parent for parent in home.parents if parent.exists())
+    free_gb = shutil.disk_usage(place).free / 1e9
+    if free_gb < ENOUGH_DISK_GB:
+        return Finding("disk", "warning", f"{free_gb:.1f} GB free", "free some, or set VITRINA_HOME to a larger disk")
+    return Finding("disk", "ok", f"{free_gb:.0f} GB free")
+
+
+def _database(settings: Settings) -> Finding:
+    if not settings.database_url and not (settings.home / "vitrina.db").exists():
+        return Finding("database", "ok", "none yet: `vitrina up` makes it")
+    database = Database(settings.database)
+    try:
+        with database.connect() as connection:
+            return Finding("database", "ok", connection.dialect.name)
+    finally:
+        database.dispose()
+
+
+def _print_findings(console: Console, findings: list[Finding]) -> None:
+    marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.found, f"→ {finding.mend}" if finding.mend else "")
+    console.print(table)
+
+
+def _print_settings(console: Console, settings: Settings) -> None:
+    table = Table("setting", "variable", "value", "unit", "meaning", box=None)
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        # A database address may carry a password.
+        shown = "(set)" if setting.name == "database_url" and shown else shown
+        table.add_row(setting.name, setting.variable, shown, setting.unit, setting.help)
+    console.print(table)

@@ -1,0 +1,69 @@
+"""`vitrina floor report`: one shop's day as text, JSON or a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vitrina.cli.lake import open_lake
+from vitrina.cli.place import find_shop
+from vitrina.errors import InputError
+from vitrina.floor.day import day_figures
+from vitrina.floor.report import rows_of, to_html
+from vitrina.product import ShopClock
+from vitrina.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def report(
+    context: typer.Context,
+    shop_name: Annotated[str, typer.Option("--shop", help="The shop's slug.")],
+    day: Annotated[str, typer.Option(help="The business day, YYYY-MM-DD, 'today' or 'yesterday'.")] = "today",
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file instead.")] = None,
+) -> None:
+    """Report one shop's day: every figure with its count, its 95 % interval and its change.
+
+    \b
+    Examples:
+      vitrina floor report --shop riga-1
+      vitrina floor report --shop riga-1 --day 2026-11-20 --json
+      vitrina floor report --shop riga-1 --day yesterday --html yesterday.html
+    """
+    settings: Settings = context.obj
+    place = find_shop(settings, shop_name)
+    now = datetime.now(UTC)
+    wanted = parse_day(day, ShopClock(place.timezone, place.day_starts).business_day(now))
+    today = wanted == ShopClock(place.timezone, place.day_starts).business_day(now)
+    figures = day_figures(
+        open_lake(settings), place, wanted, k_anonymity=settings.k_anonymity, now=now if today else None
+    )
+    if html is not None:
+        html.write_text(to_html(figures, shop_name=place.name), encoding="utf-8")
+        Console().print(f"→ {html}")
+    elif as_json:
+        Console().print_json(json.dumps(asdict(figures)))
+    else:
+        title = f"{place.name}, {wanted}" + (" (simulated data)" if figures.simulated else "")
+        table = Table("", "value", "95 %", "n", "change", "", title=title, title_justify="left", box=None)
+        for row in rows_of(figures):
+            table.add_row(*row)
+        Console().print(table)
+
+
+def parse_day(text: str, today: date) -> date:
+    """'today', 'yesterday' or YYYY-MM-DD; InputError when it is something else."""
+    if text in ("today", "yesterday"):
+        return today - timedelta(days=text == "yesterday")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"expected a day as YYYY-MM-DD, 'today' or 'yesterday', got {text!r}") from error

@@ -1,0 +1,239 @@
+"""`vitrina up` and `vitrina demo`: the processes of one home, and the only door to the web."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from vitrina.cli import clip
+from vitrina.cli.lake import open_lake, retention_rules
+from vitrina.cli.simulate import fill_chain, top_up
+from vitrina.errors import InputError
+from vitrina.floor import shops
+from vitrina.settings import Settings, load_settings
+from vitrina.storage import accounts
+from vitrina.storage.database import Database
+from vitrina.web.app import create_app
+from vitrina.work.cron import parse_cron
+from vitrina.work.jobs import Schedule, forget_finished
+from vitrina.work.supervise import Supervisor, leave_with_parent
+from vitrina.work.worker import Handler, RunningJob, Worker
+
+ROLES = ("all", "web", "jobs")
+LIVE = ("webcam:", "/dev/", "loop:")
+"""Sources that run now. A recorded file is watched by hand, once."""
+
+
+def up(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 0,
+    parts: Annotated[str, typer.Option(help="Parts that run here, comma-separated.")] = "",
+    tls_cert: Annotated[str, typer.Option(help="Certificate file (PEM), for HTTPS.")] = "",
+    tls_key: Annotated[str, typer.Option(help="Private key file (PEM) of the certificate.")] = "",
+    only: Annotated[str, typer.Option(hidden=True)] = "all",
+    is_demo: Annotated[bool, typer.Option("--is-demo", hidden=True)] = False,
+) -> None:
+    """Run the product: pages, jobs, and a worker for every camera that is live. Ctrl-C ends all of them.
+
+    The first start prints a link that makes you the administrator; it can be used once.
+
+    \b
+    Examples:
+      vitrina up
+      vitrina up --host 0.0.0.0 --port 8443 --tls-cert shop.pem --tls-key shop.key
+    """
+    typed = {"host": host, "port": str(port or ""), "parts": parts, "tls_cert": tls_cert, "tls_key": tls_key}
+    environ = os.environ | {"VITRINA_HOME": str(context.obj.home)}
+    environ |= {f"VITRINA_{name.upper()}": value for name, value in typed.items() if value}
+    settings = load_settings(environ, folder=Path.cwd())
+    match only:
+        case "web":
+            serve(settings, is_demo=is_demo)
+        case "jobs":
+            work_off(settings, is_demo=is_demo)
+        case "all":
+            prepare(settings)
+            if not is_demo:
+                _greet(settings)
+            supervise(settings, environ, is_demo=is_demo)
+        case _:
+            raise InputError(f"--only: expected one of {', '.join(ROLES)}, got {only!r}")
+
+
+def demo(
+    context: typer.Context,
+    video: Annotated[Path | None, typer.Option(help="A clip of yours to play instead of the sample.")] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Show the product with something in it: a simulated chain, and a real clip through the real pipeline.
+
+    Everything is kept in a home of its own (`demo` inside the home), so nothing here mixes with your shops.
+    The page is open to this machine only.
+
+    \b
+    Examples:
+      vitrina demo
+      vitrina demo --video entrance.mp4
+    """
+    home = context.obj.home / "demo"
+    environ = os.environ | {"VITRINA_HOME": str(home), "VITRINA_HOST": "127.0.0.1", "VITRINA_DATABASE_URL": ""}
+    environ |= {"VITRINA_PORT": str(port)} if port else {}
+    settings = load_settings(environ, folder=Path.cwd())
+    prepare(settings)
+    console = Console(stderr=True)
+    fill_chain(settings, console=console)
+    street = clip.find(settings, video, console=console)
+    if street is not None:
+        clip.add_street(settings, street)
+    url = f"{settings.base_url}/demo"
+    Console().print(f"\n[bold]Vitrina[/] is at [bold]{url}[/] (this machine only). Ctrl-C ends it.\n", soft_wrap=True)
+    if browser:
+        threading.Timer(4.0, typer.launch, [url]).start()
+    supervise(settings, environ, is_demo=True)
+
+
+def prepare(settings: Settings) -> None:
+    """The home, closed to others, with a database at today's version."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database)
+    try:
+        database.migrate()
+    finally:
+        database.dispose()
+
+
+def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) -> None:
+    """Run every process until SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database)
+    try:
+        Supervisor(lambda: commands(settings, database, is_demo=is_demo), environ=environ).run(stop)
+    finally:
+        database.dispose()
+
+
+def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[str, list[str]]:
+    """What should run now: name → command line. A camera that is added gets its worker within seconds."""
+    ours = [sys.executable, "-m", "vitrina.cli.main"]
+    mark = ["--is-demo"] if is_demo else []
+    wanted = {
+        "web": [*ours, "up", "--only", "web", *mark],
+        "jobs": [*ours, "up", "--only", "jobs", *mark],
+    }
+    if "floor" not in settings.parts:
+        return wanted
+    with database.reading() as session:
+        for row in shops.list_shops(session):
+            for camera in shops.load_shop(session, row.slug).layout.cameras:
+                if camera.source.startswith(LIVE):
+                    watch = ["floor", "watch", "--shop", row.slug, "--camera", camera.slug, "--supervised"]
+                    wanted[f"camera {row.slug}/{camera.slug}"] = [*ours, *watch]
+    return wanted
+
+
+def serve(settings: Settings, *, is_demo: bool) -> None:
+    """The web process."""
+    leave_with_parent()
+    captions = {clip.STREET: clip.CAPTION} if is_demo else None
+    uvicorn.run(
+        create_app(settings, demo=is_demo, captions=captions),
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def work_off(settings: Settings, *, is_demo: bool) -> None:
+    """The process that works jobs off: upkeep of the lake each hour and night, in the demo also the next hour."""
+    leave_with_parent()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database)
+    try:
+        Worker(database, handlers(settings, database), schedules=schedules(settings, is_demo=is_demo)).run_forever(stop)
+    finally:
+        database.dispose()
+
+
+def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
+    """What each job does, by its name."""
+    lake = open_lake(settings)
+
+    def compact(_job: RunningJob) -> str:
+        return f"{sum(lake.compact().values())} files replaced"
+
+    def retain(_job: RunningJob) -> str:
+        return f"{sum(lake.retain(retention_rules(settings), datetime.now(UTC)).values())} rows deleted"
+
+    def tidy(_job: RunningJob) -> None:
+        with database.session() as session:
+            accounts.forget_expired(session)
+            forget_finished(session, datetime.now(UTC))
+
+    def recover(_job: RunningJob) -> str:
+        return f"{lake.recover()} batches recovered"
+
+    def simulate(_job: RunningJob) -> None:
+        top_up(settings)
+
+    return {
+        "lake.compact": compact,
+        "lake.retain": retain,
+        "lake.recover": recover,
+        "tidy": tidy,
+        "demo.hour": simulate,
+    }
+
+
+def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
+    """When they are done: upkeep is spread over the hour and the night."""
+    zone = settings.timezone
+    found = [
+        Schedule("lake.compact", parse_cron("7 * * * *", zone), "lake.compact"),
+        Schedule("lake.recover", parse_cron("37 * * * *", zone), "lake.recover"),
+        Schedule("lake.retain", parse_cron("20 3 * * *", zone), "lake.retain"),
+        Schedule("tidy", parse_cron("50 3 * * *", zone), "tidy"),
+    ]
+    if is_demo:
+        found.append(Schedule("demo.hour", parse_cron("1 * * * *", zone), "demo.hour"))
+    return found
+
+
+def _greet(settings: Settings) -> None:
+    """Say where it is; while there is nobody yet, with the link that makes the first administrator."""
+    console = Console()
+    database = Database(settings.database)
+    try:
+        with database.session() as session:
+            first = not accounts.anybody(session)
+            token = (
+                accounts.invite(session, role="admin", shop=None, hours=settings.invitation_hours, by="first start")
+                if first
+                else ""
+            )
+    finally:
+        database.dispose()
+    if first:
+        console.print("Open this link to become the administrator (once, within the time of an invitation):")
+        console.print(f"  {settings.base_url}/invitations/{token}", soft_wrap=True, highlight=False)
+    console.print(f"Vitrina is at [bold]{settings.base_url}[/]. Ctrl-C ends it.", soft_wrap=True)

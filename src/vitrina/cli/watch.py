@@ -1,0 +1,229 @@
+"""`vitrina floor watch`: cameras in, rows in the lake out."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from itertools import chain, islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from vitrina.cli import video
+from vitrina.cli.lake import open_lake
+from vitrina.cli.place import choose_camera, find_shop
+from vitrina.cli.session import database_session
+from vitrina.errors import InputError
+from vitrina.floor import shops
+from vitrina.floor.camera import FileCamera, LoopCamera, WebcamCamera, open_camera
+from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.people import LOOK_FRAMES, PersonDetector, fit_input, parse_input_hw
+from vitrina.floor.watch import Watch, open_live, open_recording, picture_path
+from vitrina.floor.watch import watch as watch_camera
+from vitrina.settings import Settings
+from vitrina.storage.lake import Lake
+from vitrina.work.supervise import leave_with_parent
+
+AnyCamera = FileCamera | LoopCamera | WebcamCamera
+
+
+def watch(
+    context: typer.Context,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to watch: a video file, webcam:0 or loop:FILE; CAMERA=SOURCE when the shop has several cameras. "
+            "None: every camera of the shop by its own source.",
+            show_default=False,
+        ),
+    ] = None,
+    shop_name: Annotated[str, typer.Option("--shop", help="A shop's slug or its shop.toml.")] = "",
+    camera_name: Annotated[str, typer.Option("--camera", help="Only this one of the shop's cameras.")] = "",
+    start: Annotated[str, typer.Option(help="When the recording began, ISO 8601. Default: as the file says.")] = "",
+    input_size: video.Input = "",
+    fps: video.Fps = None,
+    as_json: video.AsJson = False,
+    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Watch cameras and put what happens into the lake. Ctrl-C loses nothing; the same file twice counts once.
+
+    \b
+    Examples:
+      vitrina floor watch entrance.mp4 --shop riga-1 --start 2026-11-20T09:00:00+02:00
+      vitrina floor watch door=monday-door.mp4 tills=monday-tills.mp4 --shop riga-1
+      vitrina floor watch webcam:0 --shop shop.toml
+      vitrina floor watch --shop riga-1
+    """
+    settings: Settings = context.obj
+    if supervised:
+        leave_with_parent()
+    place = find_shop(settings, shop_name)
+    cameras = [
+        (layout, open_camera(source, camera_id=layout.slug, start=_moment(start), fps=fps))
+        for layout, source in pair_sources(settings, place, sources or [], only=camera_name)
+    ]
+    lake = open_lake(settings)
+    stop = threading.Event()
+    with _stopping(stop), _progress(quiet=supervised) as progress, ThreadPoolExecutor(len(cameras)) as pool:
+        running: list[Future[Watch]] = [
+            pool.submit(_watch_one, settings, lake, place, layout, camera, input_size, progress, stop)
+            for layout, camera in cameras
+        ]
+        results = [future.result() for future in running]
+    _say(place, cameras, results, as_json=as_json, cut=stop.is_set())
+
+
+def _watch_one(
+    settings: Settings,
+    lake: Lake,
+    place: Shop,
+    layout: CameraLayout,
+    camera: AnyCamera,
+    input_size: str,
+    progress: Progress,
+    stop: threading.Event,
+) -> Watch:
+    """One camera from its first frame to its last, in a thread of its own."""
+    detector = video.open_detector(settings, place=place.slug)
+    choose_input(settings, place, layout, camera, detector, input_size)
+    pipeline, recorder, sink = (
+        open_recording(camera, place, layout.slug, lake=lake, settings=settings)
+        if isinstance(camera, FileCamera)
+        else open_live(place, layout.slug, lake=lake, settings=settings)
+    )
+    task = progress.add_task(layout.slug, total=getattr(camera, "duration_s", None), state="starting")
+    state = Watch(camera.health)
+    for state in watch_camera(
+        camera,
+        detect=detector.detect,
+        pipeline=pipeline,
+        recorder=recorder,
+        sink=sink,
+        fps=settings.analysis_fps,
+        layout=layout,
+        picture=picture_path(settings.home, place.slug, layout.slug),
+        stop=stop,
+    ):
+        _show(progress, task, state)
+    return state
+
+
+def choose_input(
+    settings: Settings, place: Shop, layout: CameraLayout, camera: AnyCamera, detector: PersonDetector, text: str
+) -> None:
+    """The detector's input: as typed, as kept with the camera, or from its first frames; what was found is kept."""
+    if text:
+        detector.use_input(parse_input_hw(text))
+        return
+    if layout.input_hw is not None:
+        detector.use_input(layout.input_hw)
+        return
+    with database_session(settings) as session:
+        kept = shops.chosen_input(session, place.slug, layout.slug)
+    if kept is not None:
+        detector.use_input(kept)
+        return
+    look = open_camera(_source_of(camera), camera_id=layout.slug)
+    frames = islice(look.frames(), LOOK_FRAMES)
+    first = next(frames)
+    found = fit_input(detector, (frame.rgb for frame in chain([first], frames)), first.size_wh)
+    with database_session(settings) as session:
+        shops.keep_input(session, place.slug, layout.slug, found)
+
+
+def pair_sources(
+    settings: Settings, place: Shop, sources: list[str], *, only: str = ""
+) -> list[tuple[CameraLayout, str]]:
+    """Which camera each source stands for. Without sources: every camera (or the `only` one) with its own."""
+    if not sources:
+        cameras = (choose_camera(place, only),) if only else place.layout.cameras
+        if not cameras:
+            raise InputError(f"shop {place.slug} has no camera yet: add one to its shop.toml and apply it.")
+        with database_session(settings) as session:
+            return [(one, shops.camera_source(session, settings.home, place.slug, one.slug)) for one in cameras]
+    pairs = []
+    for source in sources:
+        slug, separator, rest = source.partition("=")
+        named = bool(separator) and place.layout.camera(slug) is not None
+        pairs.append((choose_camera(place, slug if named else only), rest if named else source))
+    if len({camera.slug for camera, _ in pairs}) < len(pairs):
+        raise InputError("two sources for one camera: watch them one after the other, or write CAMERA=SOURCE.")
+    return pairs
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--start: expected a moment such as 2026-11-20T09:00:00+02:00, got {text!r}") from error
+    if moment.tzinfo is None:
+        raise InputError(f"--start: {text} has no time zone: add it, as in {text}+02:00 or {text}Z")
+    return moment
+
+
+def _source_of(camera: AnyCamera) -> str:
+    return camera.device if isinstance(camera, WebcamCamera) else str(camera.path)
+
+
+@contextlib.contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`: cameras finish their frame and put away what they have."""
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _progress(*, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+
+
+def _show(progress: Progress, task: TaskID, state: Watch) -> None:
+    health = state.health
+    trouble = f", {health.dropped} dropped" * bool(health.dropped) + f", {health.damaged} damaged" * bool(
+        health.damaged
+    )
+    done = (state.t or 0.0) - (health.first_t or 0.0)
+    progress.update(task, completed=done, state=f"{state.fps:.0f} fps, {state.people} people{trouble}")
+
+
+def _say(
+    place: Shop, cameras: list[tuple[CameraLayout, AnyCamera]], results: list[Watch], *, as_json: bool, cut: bool
+) -> None:
+    """What was seen. Cut short, say how to go on."""
+    console = Console()
+    answers = [
+        {
+            "camera": layout.slug,
+            "frames": state.frames,
+            "fps": round(state.health.fps_got, 2),
+            "rows": state.rows,
+            "lines": state.totals,
+            "dropped": state.health.dropped,
+            "damaged": state.health.damaged,
+            "notes": state.health.notes,
+            "complete": not cut,
+        }
+        for (layout, _), state in zip(cameras, results, strict=True)
+    ]
+    if as_json:
+        console.print_json(data={"shop": place.slug, "cameras": answers})
+        return
+    for answer in answers:
+        lines = "; ".join(f"{line}: {n['in']} in, {n['out']} out" for line, n in dict(answer["lines"]).items())  # type: ignore[call-overload]
+        console.print(f"{answer['camera']}: {answer['frames']} frames. {lines}")
+        for note in answer["notes"]:  # type: ignore[attr-defined]
+            console.print(f"  [yellow]{note}[/]")
+    if cut:
+        console.print("Stopped. What was seen is kept; the same command goes on where this one ended.")
