@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from vitrina.cli.session import database_session
 from vitrina.errors import ConflictError, InputError
 from vitrina.floor import shops
 from vitrina.floor.layout import Shop
 from vitrina.floor.shopfile import ShopFile, parse
 from vitrina.settings import Settings
-from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
 
 app = typer.Typer(help="Set up shops from files.", no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
@@ -66,7 +64,7 @@ def apply_command(
     """
     settings: Settings = context.obj
     read = read_file(file)
-    with _session(settings) as session:
+    with database_session(settings) as session:
         if dry_run:
             changes, layout_id = shops.changes_of(session, read, box=SecretBox(settings.home)), None
         else:
@@ -92,7 +90,7 @@ def export(
       vitrina floor shop export riga-1
       vitrina floor shop export riga-1 --out riga-1.toml
     """
-    with _session(context.obj) as session:
+    with database_session(context.obj) as session:
         text = shops.export(session, slug)
     if out is None:
         typer.echo(text, nl=False)
@@ -113,7 +111,7 @@ def list_command(context: typer.Context, as_json: _AsJson = False) -> None:
       vitrina floor shop list
       vitrina floor shop list --json
     """
-    with _session(context.obj) as session:
+    with database_session(context.obj) as session:
         found = [shops.load_shop(session, row.slug) for row in shops.list_shops(session)]
     if as_json:
         Console().print_json(json.dumps([_facts(shop) for shop in found]))
@@ -182,14 +180,3 @@ def _say(text: str) -> None:
 
 def _who() -> str:
     return f"cli:{getpass.getuser()}"
-
-
-@contextlib.contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
-    database = Database(settings.database)
-    try:
-        database.migrate()
-        with database.session() as session:
-            yield session
-    finally:
-        database.dispose()
