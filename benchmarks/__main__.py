@@ -1,4 +1,4 @@
-"""`python -m benchmarks` lists the benchmarks; `python -m benchmarks NAME… [--json]` runs them; NAME `all`: every one."""
+"""`python -m benchmarks` lists the benchmarks; with NAME… [--json] it runs them, with `all` every one."""
 
 from __future__ import annotations
 
