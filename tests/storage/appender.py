@@ -31,7 +31,7 @@ SEEN = TableSpec(
 
 
 def open_lake(folder: Path, *, commit_rows: int) -> Lake:
-    return Lake(folder / "lake", tables={"seen": SEEN}, commit_s=0.05, commit_rows=commit_rows)
+    return Lake(folder / "lake", tables={"seen": SEEN}, commit_s=1.0, commit_rows=commit_rows)
 
 
 def main() -> None:
@@ -46,8 +46,6 @@ def main() -> None:
             row = {"event_id": event_id, "t": datetime.now(UTC), "business_day": date(2026, 6, 1), "shop_id": "riga"}
             writer.add([row])
             note(acknowledged, event_id)
-            if commit_rows == 1:
-                writer.flush()
             time.sleep(pause_s)
     (folder / f"{writer_id}.finished").touch()
 
