@@ -264,6 +264,26 @@ def test_after_a_restart_without_its_tracker_nobody_is_taken_for_somebody_of_bef
     assert counts(second) == (1, 1)
 
 
+def test_what_was_waiting_is_settled_even_when_no_frame_comes_any_more() -> None:
+    first, second = LineCounter([DOOR]), LineCounter([DOOR])
+    feed(first, straight((300, 140), (300, 340)), range(20))
+    second.restore(json.loads(json.dumps(first.state())))
+
+    assert [crossing.direction for crossing in second.finish()] == ["in"]
+    assert counts(second) == (1, 0)
+
+
+def test_a_line_that_was_moved_meanwhile_is_crossed_by_nobody_who_stood_still() -> None:
+    first, second = LineCounter([DOOR]), LineCounter([Line("door", "Door", "entrance", (200, 340), (440, 340), "cam")])
+    first.update([1], [(300, 300)], 1000.0)
+    second.restore(json.loads(json.dumps(first.state())), same_tracks=True)
+    second.update([1], [(300, 300)], 1000.2)
+
+    second.finish()
+
+    assert counts(second) == (0, 0)
+
+
 def feed(counter: LineCounter, path: Path, frames: Iterable[int]) -> list[Crossing]:
     return [crossing for n in frames for crossing in counter.update([1], [path[n]], 1000.0 + n / 5)]
 

@@ -67,6 +67,7 @@ class LineCounter:
             if size_wh is not None and not self._on_plan:
                 check_line(line.a, line.b, size_wh)
         self._slugs = [line.slug for line in lines]
+        self._drawn = [[line.slug, *line.a, *line.b] for line in lines]
         self._ruler = Ruler(lines)
         self._options = options or LineOptions()
         self._tracks = Sides.of_new(np.empty(0, np.int64), len(lines))
@@ -95,7 +96,7 @@ class LineCounter:
 
     def finish(self) -> list[Crossing]:
         """End every track, as at the end of a file; returns what was not certain before."""
-        return self._forget(np.inf)
+        return self._forget(np.inf) + self._settle(lambda _: True)
 
     def totals(self) -> dict[str, dict[Direction, int]]:
         """In and out per line so far, net of U-turns, with the crossings that are not settled yet."""
@@ -111,20 +112,22 @@ class LineCounter:
             "settled": {slug: list(counts) for slug, counts in self._settled.items()},
             "pending": [waiting.as_json() for waiting in self._pending],
             "tracks": self._tracks.as_json(),
+            "lines": self._drawn,
         }
 
     def restore(self, state: dict[str, Any], *, same_tracks: bool = False) -> None:
         """Go on from `state()`. Crossings that were waiting settle with the next update.
 
         same_tracks: the tracker was restored too and goes on with the same ids. Otherwise ids start afresh, and
-        nothing of a person from before is taken for a person of now. Lines that are gone are left out.
+        nothing of a person from before is taken for a person of now, nor when lines were moved meanwhile. Lines that
+        are gone are left out.
         """
         for slug, counts in state["settled"].items():
             if slug in self._settled:
                 self._settled[slug] = (int(counts[0]), int(counts[1]))
         pending = [_Pending.from_json(row) for row in state["pending"] if row[0] in self._settled]
         self._t = state["t"]
-        if same_tracks:
+        if same_tracks and state["lines"] == self._drawn:
             self._pending = pending
             self._tracks = Sides.from_json(state["tracks"], len(self._slugs))
         else:
