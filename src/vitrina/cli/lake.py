@@ -30,6 +30,7 @@ app = typer.Typer(
 TABLES_OF_PARTS: dict[str, dict[str, TableSpec]] = {"floor": FLOOR_TABLES}
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+_Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait a minute for questions that are under way.")]
 
 
 def open_lake(settings: Settings) -> Lake:
@@ -109,6 +110,7 @@ def compact(context: typer.Context, as_json: _AsJson = False) -> None:
 def retain(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say from which day on rows are kept.")] = False,
+    wait: _Wait = True,
     as_json: _AsJson = False,
 ) -> None:
     """Delete rows that are older than the settings allow, and every file that held them.
@@ -127,7 +129,7 @@ def retain(
         )
         return
     with Console(stderr=True).status("deleting"):
-        deleted = lake.retain(rules, now)
+        deleted = lake.retain(rules, now, grace_s=GRACE_S if wait else 0.0)
     _record(context.obj, "lake.retain", {"rows": deleted})
     _print_counts(deleted, "rows deleted", as_json=as_json)
 
@@ -139,7 +141,7 @@ def delete(
     column: Annotated[str, typer.Argument(help="Column, such as `person_id`.")],
     value: Annotated[str, typer.Argument(help="Rows with this text in the column go.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask back.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait a minute for questions that are under way.")] = True,
+    wait: _Wait = True,
     as_json: _AsJson = False,
 ) -> None:
     """Delete the rows of one id for good: from the table, and from every file under the lake.
