@@ -127,10 +127,10 @@ def _route(kind: str, profile: Profile, rng: np.random.Generator) -> Route:
 def _stops(profile: Profile, rng: np.random.Generator) -> Route:
     weights = np.array([place.pull.weight for place in PLACES])
     route: Route = []
-    for index in rng.choice(len(PLACES), int(1 + rng.poisson(1.8)), p=weights / weights.sum()):
+    for index in rng.choice(len(PLACES), int(1 + rng.poisson(2.5)), p=weights / weights.sum()):
         pull = PLACES[index].pull
         stops = rng.random() < pull.stops
-        stay = 4.0 + pull.hold_s * rng.lognormal(0.0, 0.6) if stops else rng.uniform(0.0, 2.0)
+        stay = 4.0 + 1.5 * pull.hold_s * rng.lognormal(0.0, 0.6) if stops else rng.uniform(0.0, 2.0)
         route.append((_spot(PLACES[index].box, profile, rng), float(stay)))
     if rng.random() < profile.conversion:
         route.append((queue_slot(profile, 5), TO_QUEUE))
