@@ -1,4 +1,4 @@
-"""What several folders of tests need: databases of both kinds, really running."""
+"""What several folders of tests need: databases of both kinds, a simulated chain and a web server, really running."""
 
 from __future__ import annotations
 
@@ -8,13 +8,37 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vitrina.floor import shops
+from vitrina.floor.shopfile import ShopFile
+from vitrina.floor.simulate.chain import simulate_chain
+from vitrina.floor.simulate.write import write_chain
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.settings import Settings, load_settings
+from vitrina.storage import accounts
 from vitrina.storage.database import Database
+from vitrina.storage.lake import Lake
+from vitrina.storage.secrets import SecretBox
+
+PASSWORD = "correct horse battery"
+
+
+@cache
+def password_hash() -> str:
+    """Slow by intention, so made once."""
+    return accounts.hash_password(PASSWORD)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -93,3 +117,115 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# The web: a simulated chain on disk, and a server that really listens ------------------------------------------------
+
+CHAIN_DAY = date(2026, 3, 10)
+CHAIN_NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
+"""A Tuesday afternoon: Berlin and London are open, Tokyo has closed."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with a database and a lake of its own; the lake of the chain is shared and only read."""
+
+    path: Path
+    settings: Settings
+
+    def database(self) -> Database:
+        return Database(self.settings.database)
+
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake, tables=FLOOR_TABLES)
+
+    def person(self, email: str, *roles: tuple[str, str | None], name: str = "") -> str:
+        """A new person with `PASSWORD` and roles, pairs of role and shop (None: every shop); gives the id."""
+        database = self.database()
+        with database.session() as session:
+            person = accounts.create_person(session, email=email, name=name or email, by="test")
+            person.password_hash = password_hash()
+            for role, shop in roles:
+                accounts.grant(session, person.person_id, role, shop=shop, by="test")
+        database.dispose()
+        return person.person_id
+
+    def key(self, person_id: str, *scopes: str) -> str:
+        database = self.database()
+        with database.session() as session:
+            _, key = accounts.create_key(session, person_id, name="test", scopes=scopes)
+        database.dispose()
+        return key
+
+
+def make_home(path: Path, **variables: str) -> Home:
+    path.mkdir(exist_ok=True, mode=0o700)
+    home = Home(path, load_settings({"VITRINA_HOME": str(path)} | variables))
+    database = home.database()
+    database.migrate()
+    database.dispose()
+    return home
+
+
+@pytest.fixture(scope="session")
+def simulated_chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated shops over eight days, with people counted until `CHAIN_NOW`."""
+    home = make_home(tmp_path_factory.mktemp("chain"))
+    chain = simulate_chain(3, 8, seed=7, end_day=CHAIN_DAY, until=CHAIN_NOW)
+    database, box = home.database(), SecretBox(home.path)
+    with database.session() as session:
+        stored = [
+            shops.apply(session, ShopFile(shop, {}), "test", box=box, now=shop.layout.valid_from).shop
+            for shop in chain.shops
+        ]
+    database.dispose()
+    write_chain(home.lake(), replace(chain, shops=tuple(stored)))
+    return home.path
+
+
+@pytest.fixture
+def chain_home(simulated_chain: Path, tmp_path: Path) -> Home:
+    """The chain with a database of this test's own."""
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    shutil.copy(simulated_chain / "vitrina.db", path)
+    shutil.copy(simulated_chain / "secret.key", path)
+    (path / "lake").symlink_to(simulated_chain / "lake")
+    return make_home(path)
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path) -> Home:
+    return make_home(tmp_path / "empty")
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """The address of a real server that runs `app` until the block ends."""
+    import uvicorn
+
+    port = _free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, server_header=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """serve(home, **options of create_app) → address; stopped after the test. Time stands at `CHAIN_NOW`."""
+    from vitrina.web.app import create_app
+
+    with ExitStack() as running:
+
+        def start(home: Home, **options: Any) -> str:
+            app = create_app(home.settings, **{"now": lambda: CHAIN_NOW} | options)
+            return running.enter_context(serving(app))
+
+        yield start

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -18,15 +17,25 @@ from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
 
 from vitrina.floor.measures import MEASURES
-from vitrina.floor.presence import Reason
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import LANGUAGES
-from vitrina.web.wording import NOTES
+from vitrina.web.wording import NOTES, REASONS
 from vitrina.web.words import read_catalogue
 
 WEB = Path(__file__).resolve().parent.parent / "src" / "vitrina" / "web"
 METHODS = [("**.py", "python"), ("templates/**.html", babel_extract)]
 TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false"}
+
+HEADER = """msgid ""
+msgstr ""
+"Project-Id-Version: Vitrina\\n"
+"Language: {language}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plurals}\\n"
+
+"""
 
 
 def wanted() -> Catalog:
@@ -52,7 +61,7 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         yield f"web/{file}", message
     for note in NOTES:
         yield "floor/figures.py", note
-    for reason in get_args(Reason):
+    for reason in REASONS:
         yield "floor/presence.py", reason
     for table in FLOOR_TABLES.values():
         yield "floor/store.py", table.comment
@@ -68,7 +77,8 @@ def main() -> None:
         catalog.obsolete.clear()
         file = WEB / "locale" / language / "LC_MESSAGES" / "vitrina.po"
         with file.open("wb") as stream:
-            write_po(stream, catalog, sort_output=True, include_lineno=False, omit_header=False, width=120)
+            stream.write(HEADER.format(language=language, plurals=catalog.plural_forms).encode())
+            write_po(stream, catalog, sort_output=True, include_lineno=False, omit_header=True, width=120)
         missing = untranslated(catalog)
         sys.stdout.write(f"{language}: {len(catalog)} sentences, {len(missing)} without a translation\n")
         sys.stdout.writelines(f"  {message}\n" for message in missing)

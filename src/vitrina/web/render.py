@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -48,8 +48,17 @@ def environment(language: str) -> jinja2.Environment:
     templates.policies["ext.i18n.trimmed"] = True
     install: Callable[..., None] = templates.install_gettext_callables  # type: ignore[attr-defined]
     install(words.gettext, words.ngettext, newstyle=True)
+    templates.filters["code"] = code_marked
     templates.globals.update(w=words, static=static_url, version=__version__, languages=LANGUAGE_NAMES, themes=THEMES)
     return templates
+
+
+def code_marked(text: str) -> Markup:
+    """`x` between backticks, as texts for the command line and the documentation have it, becomes <code>."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def words_of(request: Request) -> Words:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-import sqlalchemy as sa
 from fastapi import Query
-from sqlalchemy.orm import Session
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
-from vitrina.floor.shops import ShopRow, load_shop
+from vitrina.floor.shops import list_shops, load_shop
 from vitrina.product import ShopClock
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.site import Site
@@ -29,17 +27,18 @@ class ShopDay:
     today: date
 
 
-def shop_names(session: Session) -> dict[str, str]:
+def shop_names(site: Site) -> dict[str, str]:
     """Slug to name of every shop, by name."""
-    rows = session.execute(sa.select(ShopRow.slug, ShopRow.name).order_by(ShopRow.name, ShopRow.slug))
-    return {slug: name for slug, name in rows}  # noqa: C416
+    with site.database.reading() as session:
+        names = {row.slug: row.name for row in list_shops(session)}
+    return dict(sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])))
 
 
 def visible_shops(site: Site, who: SignedIn, *, action: str = "shop.view") -> list[Shop]:
     """The shops in which `action` is allowed to this person, by name."""
     allowed = who.rights.shops(action)
+    slugs = [slug for slug in shop_names(site) if allowed is None or slug in allowed]
     with site.database.reading() as session:
-        slugs = [slug for slug in shop_names(session) if allowed is None or slug in allowed]
         return [load_shop(session, slug) for slug in slugs]
 
 

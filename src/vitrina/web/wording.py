@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import get_args
 
 from vitrina.floor import figures as notes
 from vitrina.floor.figures import Change, Figure
+from vitrina.floor.presence import Reason
 from vitrina.web.words import NOTHING, Words
 
 
@@ -88,8 +90,10 @@ def tell_change(words: Words, figure: Figure) -> tuple[str, str, bool]:
     against = _against(words, change)
     clear = change.low is not None and change.high is not None and (change.low > 0 or change.high < 0)
     if change.low is not None and change.high is not None:
-        swing = form((change.high - change.low) / 2 / scale).lstrip("+")
-        against = f"{against} · {words.gettext('usual swing ±{swing}').format(swing=swing)}"
+        swing = words.gettext("usual swing ±{swing}").format(
+            swing=form((change.high - change.low) / 2 / scale).lstrip("+")
+        )
+        against = f"{against} · {swing}"
     return form(change.value / scale), against, clear
 
 
@@ -117,6 +121,9 @@ NOTES: tuple[str, ...] = (
     notes.CLOSED,
 )
 """Every note that a figure may carry; each has a translation."""
+
+REASONS: tuple[str, ...] = (*get_args(Reason), "stream lost")
+"""Why a camera was not watched: what workers and the simulator write."""
 
 
 def _one_note(words: Words, note: str) -> str:

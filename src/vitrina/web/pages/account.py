@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import InputError, LimitError, NotFoundError, NotSignedInError
-from vitrina.storage import accounts
-from vitrina.storage.accounts import ApiKey, SignedIn
+from vitrina.storage import accounts, directory
+from vitrina.storage.accounts import SignedIn
 from vitrina.storage.rights import PERMISSIONS
 from vitrina.web.auth import Who, address_of, check_form
 from vitrina.web.render import render, words_of
@@ -81,8 +80,7 @@ def create_key(
 @router.post("/keys/{key_id}/revoke")
 def revoke_key(site: TheSite, who: Who, key_id: str) -> Response:
     with site.database.session() as session:
-        key = session.get(ApiKey, key_id)
-        if key is None or key.person_id != who.person_id:
+        if key_id not in {key.key_id for key in directory.keys_of(session, who.person_id)}:
             raise NotFoundError(f"there is no API key {key_id!r} of yours")
         accounts.revoke_key(session, key_id, by=who.person_id)
     return RedirectResponse("/account?done=key", status_code=303)
@@ -90,11 +88,7 @@ def revoke_key(site: TheSite, who: Who, key_id: str) -> Response:
 
 def _account(request: Request, site: Site, who: SignedIn, shown: Shown, *, status_code: int = 200) -> Response:
     with site.database.reading() as session:
-        keys = session.scalars(
-            sa.select(ApiKey)
-            .where(ApiKey.person_id == who.person_id, ApiKey.revoked_at.is_(None))
-            .order_by(ApiKey.created_at)
-        ).all()
+        keys = directory.keys_of(session, who.person_id)
         has_password = accounts.get_person(session, who.person_id).password_hash is not None
     scopes = [action for action in PERMISSIONS if who.rights.shops(action) != frozenset()]
     context = {"keys": keys, "scopes": scopes, "has_password": has_password, "shown": shown}

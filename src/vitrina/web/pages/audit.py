@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from vitrina.storage import audit
-from vitrina.storage.accounts import Person
+from vitrina.storage import audit, directory
 from vitrina.web.auth import Who
 from vitrina.web.render import render
 from vitrina.web.site import TheSite
@@ -28,6 +26,5 @@ def audit_log(
     who.rights.require("audit.view")
     with site.database.reading() as session:
         entries = audit.entries(session, object=about, limit=limit)
-        rows = session.execute(sa.select(Person.person_id, Person.name)).all()
-    names: dict[str, str] = {person_id: name for person_id, name in rows}  # noqa: C416  (rows are no pairs to mypy)
+        names = directory.names(session)
     return render(request, "audit.html", entries=entries, names=names, about=about, limit=limit)

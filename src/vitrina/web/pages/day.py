@@ -33,6 +33,7 @@ def shop_day(request: Request, site: TheSite, who: Who, slug: str, day: Day = No
     before, after = neighbours(asked)
     context: dict[str, Any] = {"shop": asked.shop, "day": asked.day, "today": asked.today, "before": before}
     context |= {"after": after, "figures": figures, "view": view, "ramp": ramp()}
+    context |= {"live": asked.day == asked.today and figures.figures["occupancy_now"].value is not None}
     context |= {"caption": site.captions.get(slug, "")}
     context |= {"last_day": site.figures.last_day(asked.shop) if view.empty else None}
     return render(request, "day.html", **context, **_pictures(site, words, asked, figures))

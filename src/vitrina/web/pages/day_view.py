@@ -78,7 +78,7 @@ def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
     clock = ShopClock(asked.shop.timezone, asked.shop.day_starts)
     return DayView(
         simulated=figures.simulated,
-        empty=not figures.hourly and not figures.zones and not figures.gaps,
+        empty=_is_empty(figures),
         watched=words.percent(figures.watched_share),
         tiles=tiles(words, figures),
         footfall=_footfall(words, figures),
@@ -90,6 +90,12 @@ def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
         gaps=_gaps(words, clock, figures),
         paths=_paths(words, asked, figures),
     )
+
+
+def _is_empty(figures: DayFigures) -> bool:
+    """Nobody watched and nothing is recorded: that is not a day without people."""
+    seen = [figures.figures["footfall"].n, *(zone.visitors.n for zone in figures.zones)]
+    return figures.watched_share is None and not figures.gaps and not any(n is None or n > 0 for n in seen)
 
 
 def tiles(words: Words, figures: DayFigures) -> list[Tile]:

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from vitrina import __version__
 from vitrina.errors import VitrinaError
+from vitrina.storage import accounts
 from vitrina.web.auth import Who, visitor_of
 from vitrina.web.render import static_file
 from vitrina.web.site import Site, TheSite
@@ -66,7 +67,7 @@ def favicon() -> Response:
 def _database_answers(site: Site) -> bool:
     try:
         with site.database.reading() as session:
-            session.connection().exec_driver_sql("SELECT 1")
+            accounts.anybody(session)
     except VitrinaError as error:
         logger.warning("health: %s", error)
         return False

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import segno
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Request
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import ConflictError, DeniedError, NotFoundError
-from vitrina.storage import accounts
+from vitrina.storage import accounts, directory
 from vitrina.storage.accounts import Person, SignedIn
 from vitrina.storage.rights import ALL_SHOPS, ROLES
 from vitrina.web.auth import Who, check_form
@@ -57,8 +55,8 @@ def people(request: Request, site: TheSite, who: Who) -> Response:
 def invite(request: Request, site: TheSite, who: Who, role: Text, shop: Text = ALL_SHOPS) -> Response:
     _require_grant(who, role, shop)
     hours = site.settings.invitation_hours
+    _check_shop(site, shop)
     with site.database.session() as session:
-        _check_shop(session, shop)
         token = accounts.invite(session, role=role, shop=_or_none(shop), hours=hours, by=who.person_id)
     return _people(request, site, who, Link(f"{site.settings.base_url}/invitations/{token}", hours))
 
@@ -66,9 +64,9 @@ def invite(request: Request, site: TheSite, who: Who, role: Text, shop: Text = A
 @router.post("/{person_id}/roles")
 def grant(site: TheSite, who: Who, person_id: str, role: Text, shop: Text = ALL_SHOPS) -> Response:
     _require_grant(who, role, shop)
+    _check_shop(site, shop)
     with site.database.session() as session:
-        _check_shop(session, shop)
-        _seen(session, who, person_id)
+        _require_seen(who, accounts.get_person(session, person_id))
         accounts.grant(session, person_id, role, shop=_or_none(shop), by=who.person_id)
     return _back()
 
@@ -109,8 +107,8 @@ def _people(request: Request, site: Site, who: SignedIn, link: Link | None = Non
     if visible == frozenset():
         raise NotFoundError("there is nothing at this address")
     with site.database.reading() as session:
-        rows = [_row(person, who) for person in session.scalars(sa.select(Person).order_by(Person.name))]
-        names = shop_names(session)
+        rows = [_row(person, who) for person in directory.people(session)]
+    names = shop_names(site)
     places = [ALL_SHOPS, *names] if visible is None else sorted(visible)
     context: dict[str, Any] = {
         "rows": [row for row in rows if row.roles or visible is None],
@@ -135,13 +133,13 @@ def _require_grant(who: SignedIn, role: str, shop: str) -> None:
         raise DeniedError(f"you cannot give or take the role {role!r} in {shop!r}; ask an administrator")
 
 
-def _seen(session: Session, who: SignedIn, person_id: str) -> None:
-    if who.rights.shops("people.view") is not None and not _row(accounts.get_person(session, person_id), who).roles:
-        raise NotFoundError(f"there is no person {person_id!r}")
+def _require_seen(who: SignedIn, person: Person) -> None:
+    if who.rights.shops("people.view") is not None and not _row(person, who).roles:
+        raise NotFoundError(f"there is no person {person.person_id!r}")
 
 
-def _check_shop(session: Session, shop: str) -> None:
-    if shop != ALL_SHOPS and shop not in shop_names(session):
+def _check_shop(site: Site, shop: str) -> None:
+    if shop != ALL_SHOPS and shop not in shop_names(site):
         raise NotFoundError(f"there is no shop {shop!r}")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,6 +17,13 @@ from vitrina.web.site import Site, TheSite
 router = APIRouter(dependencies=[Depends(check_form)], include_in_schema=False)
 
 Text = Annotated[str, Form()]
+
+
+class _Stay(TypedDict):
+    """How long a session lasts, and where it was begun."""
+
+    days: int
+    address: str
 
 
 @router.get("/sign-in")
@@ -61,7 +67,7 @@ def accept(request: Request, site: TheSite, token: str, email: Text, name: Text,
     try:
         with site.database.session() as session:
             person = accounts.accept_invitation(session, token, email=email, name=name, password=password)
-            cookie = _start(site, session, person, request)
+            cookie = accounts.start_session(session, person.person_id, **_stay(site, request))
     except (InputError, ConflictError) as error:
         return _invitation(request, token, name=name, email=email, failed=str(error), status_code=error.status)
     return _enter(site, cookie, "/")
@@ -75,7 +81,8 @@ def link_form(request: Request, token: str) -> Response:
 @router.post("/links/{token}")
 def follow_link(request: Request, site: TheSite, token: str) -> Response:
     with site.database.session() as session:
-        cookie = _start(site, session, accounts.follow_link(session, token), request)
+        person = accounts.follow_link(session, token)
+        cookie = accounts.start_session(session, person.person_id, **_stay(site, request))
     return _enter(site, cookie, "/")
 
 
@@ -85,7 +92,7 @@ def demo(request: Request, site: TheSite, next: str = "/") -> Response:  # noqa:
     if site.demo_person is None or not is_local(request):
         raise NotFoundError("there is nothing at this address")
     with site.database.session() as session:
-        cookie = _start(site, session, accounts.get_person(session, site.demo_person), request)
+        cookie = accounts.start_session(session, site.demo_person, **_stay(site, request))
     return _enter(site, cookie, next)
 
 
@@ -109,10 +116,8 @@ def _invitation(
     return render(request, "invitation.html", status_code=status_code, **shown)
 
 
-def _start(site: Site, session: sa.orm.Session, person: accounts.Person, request: Request) -> str:
-    return accounts.start_session(
-        session, person.person_id, days=site.settings.session_days, address=address_of(request)
-    )
+def _stay(site: Site, request: Request) -> _Stay:
+    return {"days": site.settings.session_days, "address": address_of(request)}
 
 
 def _enter(site: Site, cookie: str, target: str) -> Response:
@@ -128,4 +133,4 @@ def _to(target: str) -> RedirectResponse:
 
 def _is_empty(site: Site) -> bool:
     with site.database.reading() as session:
-        return session.scalar(sa.select(sa.exists().select_from(accounts.Person))) is False
+        return not accounts.anybody(session)
