@@ -186,15 +186,14 @@ def _sales_note(today: ShopDay, estimate: Estimate) -> str:
 
 def _occupancy_figures(shown: Shown, today: ShopDay, inside: Floats) -> dict[str, Figure]:
     footfall = len(today.inbound)
-    peak = round(float(inside.max(initial=0.0)))
-    last = round(float(inside[-1])) if len(inside) else 0
-    now = shown.figure("occupancy_now", "people", Count(last), people=footfall)
-    if today.closed:
-        now = Figure("occupancy_now", None, "people", None, note=figures.CLOSED)
-    return {
-        "occupancy_peak": shown.figure("occupancy_peak", "people", Count(peak), people=footfall),
-        "occupancy_now": now,
-    }
+
+    def figure(name: str, people: float) -> Figure:
+        found = shown.figure(name, "people", Count(round(people)), people=footfall)
+        return found if found.n is None else replace(found, n=footfall)
+
+    closed = Figure("occupancy_now", None, "people", None, note=figures.CLOSED)
+    now = closed if today.closed else figure("occupancy_now", float(inside[-1]) if len(inside) else 0.0)
+    return {"occupancy_peak": figure("occupancy_peak", float(inside.max(initial=0.0))), "occupancy_now": now}
 
 
 def _hourly(today: ShopDay, clock: ShopClock, k_anonymity: int) -> list[dict[str, Any]]:

@@ -185,57 +185,14 @@ def _sql(marks: Marks) -> Mapping[str, str]:
 
 def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency: str) -> dict[date, DayRows]:
     """Pure: the tables of `read_rows` (lake columns) as NumPy columns by day."""
-    crossings, visits, waits, receipts = (read[name] for name in ("crossings", "visits", "waits", "receipts"))
-    presence, heat = read["presence"], read["heat"]
-    people, _ids = _codes(pa.chunked_array([*crossings["person_id"].chunks, *visits["person_id"].chunks], pa.string()))
-    whole: dict[str, Columns] = {
-        "crossings": Crossings(
-            micros(crossings),
-            _equal(crossings["direction"], "in"),
-            people[: crossings.num_rows],
-            ~_equal(crossings["role"], "unknown"),
-            *_codes(crossings["camera_id"]),
-        ),
-        "visits": Visits(
-            t=micros(visits),
-            left=micros(visits, "left_t"),
-            zone=(zones := _codes(visits["zone_id"]))[0],
-            person=people[crossings.num_rows :],
-            dwell_s=doubles(visits, "dwell_s"),
-            zones=zones[1],
-        ),
-        "waits": Waits(
-            t=micros(waits),
-            ended=micros(waits, "ended_t"),
-            zone=(queues := _codes(waits["zone_id"]))[0],
-            wait_s=doubles(waits, "wait_s"),
-            served=_equal(waits["outcome"], "served"),
-            abandoned=_equal(waits["outcome"], "abandoned"),
-            zones=queues[1],
-        ),
-        "receipts": Receipts(
-            micros(receipts), doubles(receipts, "total_minor"), _equal(receipts["currency"], currency)
-        ),
-        "presence": Presence(
-            t=micros(presence),
-            camera=(cameras := _codes(presence["camera_id"]))[0],
-            watched_s=doubles(presence, "watched_s"),
-            cameras=cameras[1],
-        ),
-        "heat": Heat(
-            cell_cm=integers(heat, "cell_cm"),
-            ix=integers(heat, "ix"),
-            iy=integers(heat, "iy"),
-            seconds=doubles(heat, "seconds"),
-        ),
-    }
+    whole = _columns(read, currency)
     day_of = {name: read[name]["business_day"].cast(pa.int32()).to_numpy() for name in whole}
     gaps = read["gaps"].sort_by("t").to_pylist()
     found = {}
     for day in days:
         number = (day - date(1970, 1, 1)).days
         parts: dict[str, Any] = {name: columns.where(day_of[name] == number) for name, columns in whole.items()}
-        made_by = [table.filter(pc.equal(table["business_day"], day)) for table in (crossings, visits)]
+        made_by = [read[name].filter(pc.equal(read[name]["business_day"], day)) for name in ("crossings", "visits")]
         found[day] = DayRows(
             **parts,
             gaps=[gap for gap in gaps if gap["business_day"] == day],
@@ -245,12 +202,57 @@ def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency
     return found
 
 
-def micros(rows: pa.Table, column: str = "t") -> Ints:
-    """A timestamp column as µs since the epoch."""
-    return integers(rows, column)
+def _columns(read: Mapping[str, pa.Table], currency: str) -> dict[str, Columns]:
+    crossings, visits, waits, receipts = (read[name] for name in ("crossings", "visits", "waits", "receipts"))
+    presence, heat = read["presence"], read["heat"]
+    people, _ids = _codes(pa.chunked_array([*crossings["person_id"].chunks, *visits["person_id"].chunks], pa.string()))
+    (door, doors), (watcher, watchers) = _codes(crossings["camera_id"]), _codes(presence["camera_id"])
+    (zone, zones), (queue, queues) = _codes(visits["zone_id"]), _codes(waits["zone_id"])
+    return {
+        "crossings": Crossings(
+            t=integers(crossings, "t"),
+            inbound=_equal(crossings["direction"], "in"),
+            person=people[: crossings.num_rows],
+            role_known=~_equal(crossings["role"], "unknown"),
+            camera=door,
+            cameras=doors,
+        ),
+        "visits": Visits(
+            t=integers(visits, "t"),
+            left=integers(visits, "left_t"),
+            zone=zone,
+            person=people[crossings.num_rows :],
+            dwell_s=doubles(visits, "dwell_s"),
+            zones=zones,
+        ),
+        "waits": Waits(
+            t=integers(waits, "t"),
+            ended=integers(waits, "ended_t"),
+            zone=queue,
+            wait_s=doubles(waits, "wait_s"),
+            served=_equal(waits["outcome"], "served"),
+            abandoned=_equal(waits["outcome"], "abandoned"),
+            zones=queues,
+        ),
+        "receipts": Receipts(
+            t=integers(receipts, "t"),
+            total_minor=doubles(receipts, "total_minor"),
+            own_currency=_equal(receipts["currency"], currency),
+        ),
+        "presence": Presence(
+            t=integers(presence, "t"), camera=watcher, watched_s=doubles(presence, "watched_s"), cameras=watchers
+        ),
+        "heat": Heat(
+            cell_cm=integers(heat, "cell_cm"),
+            ix=integers(heat, "ix"),
+            iy=integers(heat, "iy"),
+            seconds=doubles(heat, "seconds"),
+        ),
+    }
 
 
 def integers(rows: pa.Table, column: str) -> Ints:
+    """Whole numbers; a timestamp column becomes µs since the epoch."""
     values: Ints = pc.cast(rows[column], pa.int64()).to_numpy()
     return values
 
