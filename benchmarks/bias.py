@@ -19,7 +19,7 @@ from vitrina.storage.lake import Lake
 
 SEEDS = (201, 202, 203, 204)  # not those of tests, and nothing was tuned on them
 MINUTES = 15.0
-VISITORS, LIVE, DWELL = 0.10, 1.5, 0.10
+VISITORS, LIVE, DWELL = 0.10, 1.5, 0.15
 
 
 def run() -> Report:
