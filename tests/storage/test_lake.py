@@ -319,6 +319,20 @@ def test_compaction_makes_one_file_of_each_shop_and_day_and_keeps_every_row(lake
     assert ids(lake) == event_ids(range(12)), "it knows what is committed also after its log was cut"
 
 
+def test_a_process_that_looked_before_the_log_was_cut_goes_on(lake: Lake, make_lake: MakeLake, row: Row) -> None:
+    other = make_lake()
+    for number in range(6):
+        lake.append("sightings", [row(number)], writer_id="w", batch_no=number)
+    assert ids(other) == event_ids(range(6))
+    lake.append("sightings", [row(6)], writer_id="w", batch_no=6)
+    lake.compact(grace_s=0)
+    lake.delete("sightings", "person_id", "person-0", grace_s=0)
+    assert ids(other) == event_ids(range(1, 7))
+    other.append("sightings", [row(6)], writer_id="w", batch_no=6)
+    other.append("sightings", [row(7)], writer_id="w", batch_no=7)
+    assert ids(lake) == event_ids(range(1, 8))
+
+
 def test_a_question_that_began_before_a_compaction_still_finds_its_files(lake: Lake, row: Row) -> None:
     for number in range(4):
         lake.append("sightings", [row(number)], writer_id="w", batch_no=number)

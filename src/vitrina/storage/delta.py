@@ -166,8 +166,12 @@ class DeltaFolder:
     def _open(self) -> DeltaTable | None:
         """The table as it is now; None before its first commit."""
         if self._opened is not None:
-            self._opened.update_incremental()
-        elif DeltaTable.is_deltatable(self._folder):
+            try:
+                self._opened.update_incremental()
+            except DeltaError as error:
+                logger.warning("lake table %s is opened anew: %s", self._spec.name, error)
+                self._opened = None
+        if self._opened is None and DeltaTable.is_deltatable(self._folder):
             self._opened = DeltaTable(self._folder)
         return self._opened
 
