@@ -38,10 +38,9 @@ class Crossing:
 @dataclass(frozen=True, slots=True)
 class LineOptions:
     """band_px, band_share, band_m: how far beyond a line a person is clear of it: pixels, but at least this share of
-    their box's height; metres for lines on the plan.
+    their box's height; metres for lines on the plan. A fifth is enough where a track begins or ends, as in doorways.
     uturn_s: who comes back over the line within this, in one track, has turned round: both crossings cancel out.
     Longer, and it was a visit: somebody who shops for ten minutes in sight of one camera came in.
-    end_s: who vanishes before being clear has crossed after so long on the other side, as in a doorway.
     forget_s: a track that was not seen for so long has ended.
     """
 
@@ -49,7 +48,6 @@ class LineOptions:
     band_share: float = 0.06
     band_m: float = 0.25
     uturn_s: float = 60.0
-    end_s: float = 0.4
     forget_s: float = 5.0
 
 
@@ -149,7 +147,7 @@ class LineCounter:
         """Note a crossing, or strike out the one that it undoes. `side` is the new side already."""
         direction: Direction = "in" if self._tracks.side[row, line] > 0 else "out"
         track_id, slug = int(self._tracks.ids[row]), self._slugs[line]
-        crossing = Crossing(slug, track_id, float(self._tracks.flipped_t[row, line]), direction)
+        crossing = Crossing(slug, track_id, float(self._tracks.passed_t[row, line]), direction)
         for waiting in reversed(self._pending):
             earlier = waiting.crossing
             if (earlier.line, earlier.track_id) == (slug, track_id) and waiting.until >= t:
@@ -164,7 +162,7 @@ class LineCounter:
         gone = self._tracks.seen_t < before
         if not gone.any():
             return []
-        for row, line in self._tracks.vanish(gone, self._options.end_s):
+        for row, line in self._tracks.vanish(gone):
             self._cross(row, line, float(self._tracks.seen_t[row]))
         ids = set(self._tracks.ids[gone].tolist())
         self._tracks = self._tracks.without(gone)

@@ -17,6 +17,9 @@ Mask = NDArray[np.bool_]
 _HAIR = 1e-9
 """Stands for a distance of exactly 0, on the side the track came from."""
 
+GLIMPSE = 0.2
+"""Share of the band that a person must have been seen on the other side: doorways are narrow, boxes are not exact."""
+
 
 class Ruler:
     """Measures points against lines. A line and its reverse give exactly opposite distances."""
@@ -39,21 +42,25 @@ class Ruler:
 
 @dataclass(slots=True)
 class Sides:
-    """ids: (K,) ascending. seen_t: (K,) when last seen. All others (K, L).
+    """ids: (K,) ascending. seen_t: (K,) when last seen. band: (K,) how far away it is clear of a line. Others (K, L).
 
     distance, along: where the track was last. side: −1 or +1 once known, the side it belongs to until it is clear of
-    the line on the other. clear: it has been clear of the line there. through, flipped_t: whether it last changed
-    sides within the segment, and when.
+    the line on the other. clear: it has been clear of the line there. passed, passed_t: how often it went through
+    the segment since it was clear, less how often it came back, and when it last did.
+
+    One of a crossing's two sides must be clear; on the other, where a track begins or ends, `GLIMPSE` of the band is
+    enough. So a way walked backwards is counted as the same way out.
     """
 
     ids: NDArray[np.int64]
     seen_t: Floats
+    band: Floats
     distance: Floats
     along: Floats
     side: NDArray[np.int8]
     clear: Mask
-    through: Mask
-    flipped_t: Floats
+    passed: NDArray[np.int8]
+    passed_t: Floats
 
     @classmethod
     def of_new(cls, ids: NDArray[np.int64], lines: int) -> Sides:
@@ -61,12 +68,13 @@ class Sides:
         return cls(
             ids=ids,
             seen_t=np.full(len(ids), -np.inf),
+            band=np.zeros(len(ids)),
             distance=np.full(shape, np.nan),
             along=np.zeros(shape),
             side=np.zeros(shape, np.int8),
             clear=np.zeros(shape, bool),
-            through=np.zeros(shape, bool),
-            flipped_t=np.zeros(shape),
+            passed=np.zeros(shape, np.int8),
+            passed_t=np.zeros(shape),
         )
 
     def with_ids(self, ids: NDArray[np.int64]) -> Sides:
@@ -91,29 +99,38 @@ class Sides:
         before = self.distance[rows]
         held = (distance == 0) & np.isfinite(before) & (before != 0)
         now = np.where(held, np.copysign(_HAIR, before), distance)
-        flipped = np.sign(before) * np.sign(now) < 0
-        share = np.divide(before, before - now, out=np.zeros_like(now), where=flipped)
-        at = self.along[rows] + (along - self.along[rows]) * share
-        seen_t = self.seen_t[rows][:, None]
-        flip_t = np.where(flipped, t - np.where(flipped, t - seen_t, 0.0) * (1 - share), self.flipped_t[rows])
-        through = np.where(flipped, (at >= 0) & (at <= 1), self.through[rows])
-        far = np.abs(now) > band[:, None]
-        side, sign = self.side[rows], np.sign(now).astype(np.int8)
+        sign = np.sign(now).astype(np.int8)
+        through, passed_t = self._through(rows, now, along, t)
+        passed = self.passed[rows] + sign * through
+        side, off = self.side[rows], np.abs(now)
+        far = off > band[:, None]
+        born = np.isnan(self.distance[rows]) & (off > band[:, None] * GLIMPSE)
         switched = far & (side * sign < 0)
 
-        self.side[rows] = np.where(switched | (side == 0), sign, side)
+        self.side[rows] = np.where(switched | ((side == 0) & (far | born)), sign, side)
         self.clear[rows] |= far
-        self.through[rows], self.flipped_t[rows] = through, flip_t
-        self.distance[rows], self.along[rows], self.seen_t[rows] = now, along, t
-        return [(int(rows[n]), int(line)) for n, line in np.argwhere(switched & through)]
+        self.passed[rows], self.passed_t[rows] = np.where(far, 0, passed), passed_t
+        self.distance[rows], self.along[rows] = now, along
+        self.band[rows], self.seen_t[rows] = band, t
+        return [(int(rows[n]), int(line)) for n, line in np.argwhere(switched & (passed * sign > 0))]
 
-    def vanish(self, gone: Mask, end_s: float) -> list[tuple[int, int]]:
-        """(row, line) of those that came from well on one side and ended on the other, there for `end_s` at least."""
+    def vanish(self, gone: Mask) -> list[tuple[int, int]]:
+        """(row, line) of those that came from well on one side and ended on the other."""
         sign = np.sign(self.distance).astype(np.int8)
-        stayed = self.seen_t[:, None] - self.flipped_t >= end_s
-        crossed = gone[:, None] & self.clear & self.through & (sign * self.side < 0) & stayed
+        beyond = np.abs(self.distance) > self.band[:, None] * GLIMPSE
+        crossed = gone[:, None] & self.clear & beyond & (sign * self.side < 0) & (sign * self.passed > 0)
         self.side[crossed] = sign[crossed]
         return [(int(row), int(line)) for row, line in np.argwhere(crossed)]
+
+    def _through(self, rows: NDArray[np.intp], now: Floats, along: Floats, t: float) -> tuple[Mask, Floats]:
+        """Whether the step to `now` goes through the segment, and when a step last did; both (N, L)."""
+        before, was_along = self.distance[rows], self.along[rows]
+        flipped = np.sign(before) * np.sign(now) < 0
+        share = np.divide(before, before - now, out=np.zeros_like(now), where=flipped)
+        at = was_along + (along - was_along) * share
+        through = flipped & (at >= 0) & (at <= 1)
+        passed_s = np.where(through, t - self.seen_t[rows][:, None], 0.0)
+        return through, np.where(through, t - passed_s * (1 - share), self.passed_t[rows])
 
     def as_json(self) -> dict[str, Any]:
         return {name: array.tolist() for name, array in self._arrays()}
