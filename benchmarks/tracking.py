@@ -23,7 +23,32 @@ from vitrina.floor.trajectory import track_boxes
 
 INPUT_HW = (320, 416)
 PEERS = {"ByteTrack": "ByteTrackTracker", "C-BIoU": "CBIoUTracker", "SORT": "SORTTracker"}
-TUNED: dict[tuple[str, str], dict[str, Any]] = {}
+TUNED: dict[tuple[str, str], dict[str, Any]] = {
+    ("ByteTrack", "our boxes"): {
+        "floor": 0.55,
+        "high_conf_det_threshold": 0.5,
+        "track_activation_threshold": 0.5,
+        "minimum_consecutive_frames": 2,
+        "lost_track_buffer": 60,
+        "minimum_iou_threshold": 0.1,
+        "frame_rate": 7.0,
+    },
+    ("C-BIoU", "our boxes"): {
+        "floor": 0.55,
+        "high_conf_det_threshold": 0.5,
+        "track_activation_threshold": 0.5,
+        "minimum_consecutive_frames": 3,
+        "lost_track_buffer": 60,
+        "frame_rate": 7.0,
+    },
+    ("ByteTrack", "public boxes"): {
+        "high_conf_det_threshold": 0.5,
+        "track_activation_threshold": 0.5,
+        "lost_track_buffer": 30,
+        "minimum_iou_threshold": 0.2,
+    },
+}
+"""(Peer, boxes) → its best settings, from 48 to 96 tried: score floor, thresholds, buffers, frame rate."""
 PEOPLE, SPEED_FRAMES, ROUNDS = 50, 300, 3
 PEERS_MISSING = "peers left out: pip install trackers opencv-python-headless"
 

@@ -58,7 +58,7 @@ class TrackerOptions:
     walk: Walk = field(default_factory=Walk)
     gate: float = 14.0
     tail: float = 4.0
-    hazard_per_s: float = 1.0
+    hazard_per_s: float = 0.5
     lost_s: float = 4.0
     shown_s: float = 0.3
     solid: float = 0.3
