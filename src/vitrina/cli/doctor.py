@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vitrina.errors import VitrinaError
@@ -135,10 +136,11 @@ def _database(settings: Settings) -> Finding:
 
 def _print_findings(console: Console, findings: list[Finding]) -> None:
     marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
-    table = Table(show_header=False, box=None, padding=(0, 1))
+    width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        table.add_row(marks[finding.state], finding.what, finding.found, f"→ {finding.mend}" if finding.mend else "")
-    console.print(table)
+        console.print(f"{marks[finding.state]} {finding.what:{width}}  {escape(finding.found)}", soft_wrap=True)
+        if finding.mend:
+            console.print(f"  {'':{width}}  → {escape(finding.mend)}", soft_wrap=True)
 
 
 def _print_settings(console: Console, settings: Settings) -> None:

@@ -6,24 +6,23 @@ import os
 import signal
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from rich.console import Console
 
 from vitrina.cli import clip
 from vitrina.cli.lake import open_lake, retention_rules
-from vitrina.cli.simulate import fill_chain, top_up
 from vitrina.errors import InputError
 from vitrina.floor import shops
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
-from vitrina.web.app import create_app
 from vitrina.work.cron import parse_cron
 from vitrina.work.jobs import Schedule, forget_finished
 from vitrina.work.supervise import Supervisor, leave_with_parent
@@ -43,6 +42,7 @@ def up(
     tls_key: Annotated[str, typer.Option(help="Private key file (PEM) of the certificate.")] = "",
     only: Annotated[str, typer.Option(hidden=True)] = "all",
     is_demo: Annotated[bool, typer.Option("--is-demo", hidden=True)] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser when it is there.")] = False,
 ) -> None:
     """Run the product: pages, jobs, and a worker for every camera that is live. Ctrl-C ends all of them.
 
@@ -66,6 +66,9 @@ def up(
             prepare(settings)
             if not is_demo:
                 _greet(settings)
+            if open_page:
+                path = "/demo" if is_demo else "/"
+                threading.Thread(target=_open_when_ready, args=(settings.base_url, path), daemon=True).start()
             supervise(settings, environ, is_demo=is_demo)
         case _:
             raise InputError(f"--only: expected one of {', '.join(ROLES)}, got {only!r}")
@@ -87,6 +90,8 @@ def demo(
       vitrina demo
       vitrina demo --video entrance.mp4
     """
+    from vitrina.cli.simulate import fill_chain
+
     home = context.obj.home / "demo"
     environ = os.environ | {"VITRINA_HOME": str(home), "VITRINA_HOST": "127.0.0.1", "VITRINA_DATABASE_URL": ""}
     environ |= {"VITRINA_PORT": str(port)} if port else {}
@@ -99,9 +104,9 @@ def demo(
         clip.add_street(settings, street)
     url = f"{settings.base_url}/demo"
     Console().print(f"\n[bold]Vitrina[/] is at [bold]{url}[/] (this machine only). Ctrl-C ends it.\n", soft_wrap=True)
-    if browser:
-        threading.Timer(4.0, typer.launch, [url]).start()
-    supervise(settings, environ, is_demo=True)
+    # A fresh process keeps none of the memory that the simulation took.
+    command = [sys.executable, "-m", "vitrina.cli.main", "up", "--is-demo", *(["--open"] if browser else [])]
+    os.execve(command[0], command, environ)  # noqa: S606 - our own command, without a shell
 
 
 def prepare(settings: Settings) -> None:
@@ -147,6 +152,11 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
 
 def serve(settings: Settings, *, is_demo: bool) -> None:
     """The web process."""
+    # Imported here, so that the other processes of `up` do without the web framework's memory.
+    import uvicorn
+
+    from vitrina.web.app import create_app
+
     leave_with_parent()
     captions = {clip.STREET: clip.CAPTION} if is_demo else None
     uvicorn.run(
@@ -194,6 +204,8 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         return f"{lake.recover()} batches recovered"
 
     def simulate(_job: RunningJob) -> None:
+        from vitrina.cli.simulate import top_up
+
         top_up(settings)
 
     return {
@@ -209,14 +221,26 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
     """When they are done: upkeep is spread over the hour and the night."""
     zone = settings.timezone
     found = [
-        Schedule("lake.compact", parse_cron("7 * * * *", zone), "lake.compact"),
-        Schedule("lake.recover", parse_cron("37 * * * *", zone), "lake.recover"),
-        Schedule("lake.retain", parse_cron("20 3 * * *", zone), "lake.retain"),
-        Schedule("tidy", parse_cron("50 3 * * *", zone), "tidy"),
+        Schedule("lake.compact", parse_cron("7 *", zone), "lake.compact"),
+        Schedule("lake.recover", parse_cron("37 *", zone), "lake.recover"),
+        Schedule("lake.retain", parse_cron("20 3", zone), "lake.retain"),
+        Schedule("tidy", parse_cron("50 3", zone), "tidy"),
     ]
     if is_demo:
-        found.append(Schedule("demo.hour", parse_cron("1 * * * *", zone), "demo.hour"))
+        found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))
     return found
+
+
+def _open_when_ready(base_url: str, path: str) -> None:
+    """Wait for the web process, a minute at most, then show its page."""
+    for _ in range(120):
+        time.sleep(0.5)
+        try:
+            with urllib.request.urlopen(f"{base_url}/health", timeout=2):  # noqa: S310 - our own address
+                break
+        except OSError:
+            continue
+    typer.launch(base_url + path)
 
 
 def _greet(settings: Settings) -> None:

@@ -27,14 +27,13 @@ Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 ZONE_COLOURS: dict[str, Colour] = {
-    "section": (58, 134, 255),
+    "section": (120, 180, 255),
     "promo": (255, 159, 28),
-    "queue": (214, 72, 120),
-    "staff": (130, 130, 130),
-    "outside": (90, 170, 120),
+    "queue": (255, 120, 170),
+    "staff": (190, 190, 190),
+    "outside": (130, 220, 160),
 }
 LINE_COLOUR: Colour = (255, 214, 10)
-INK: Colour = (20, 24, 28)
 PAPER: Colour = (250, 250, 248)
 TRAIL_S = 3.0
 PER_EDGE = 24
@@ -51,7 +50,7 @@ class Overlay:
         self._lines = [
             line for line in layout.lines if line.space == camera.slug or (line.space == PLAN and self._ground)
         ]
-        self._scale = max(0.5, camera.size_wh[1] / 720)
+        self._scale = max(0.8, camera.size_wh[1] / 720)
         self._caption = caption
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
 
@@ -127,16 +126,18 @@ class Overlay:
         trail = _whole([(x, y) for _, x, y in self._trails[track_id]])
         cv2.polylines(picture, [trail], isClosed=False, color=colour, thickness=self._thick(1), lineType=cv2.LINE_AA)
         cv2.circle(picture, ((x1 + x2) // 2, y2), self._thick(3), colour, -1, cv2.LINE_AA)
-        self._text(picture, str(track_id), (x1, y1 - 4), colour)
+        self._text(picture, str(track_id), (x1 + 2, y1 - 5), colour)
 
     def _text(self, picture: Picture, text: str, origin: tuple[int, int], colour: Colour) -> None:
+        """Light letters on a dark plate, moved inside where they would leave the picture. origin: lower left."""
         size = 0.5 * self._scale
         height, width = picture.shape[:2]
-        (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-        x = min(max(2, origin[0]), max(2, width - wide - 2))
-        y = min(max(high + 2, origin[1]), height - 4)
-        for ink, thickness in ((INK, self._thick(3)), (colour, self._thick(1))):
-            cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, ink, thickness, cv2.LINE_AA)
+        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        x = min(max(3, origin[0]), max(3, width - wide - 4))
+        y = min(max(high + 4, origin[1]), height - below - 3)
+        plate = picture[y - high - 3 : y + below + 2, x - 3 : x + wide + 3]
+        plate[:] = plate // 4
+        cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
 
     def _thick(self, pixels: int) -> int:
         return max(1, round(pixels * self._scale))

@@ -25,6 +25,7 @@ from vitrina.floor.visit import Visit
 from vitrina.product import ShopClock, new_id
 
 POSITION_EVERY_S = 0.5
+FIRST_HEAT_S = 30.0
 HEAT_EVERY_S = 300.0
 """Heat is written in stretches that add up within their hour, so that a power cut costs minutes of it."""
 
@@ -47,7 +48,7 @@ class Recorder:
         self._staff: set[int] = set()
         self._position_due: dict[int, float] = {}
         self._heat = HeatGrid(shop.layout.plan)
-        self._heat_due = -np.inf
+        self._heat_due: float | None = None
         self._presence = PresenceCounter()
 
     def rows(self, events: Events) -> Rows:
@@ -84,9 +85,11 @@ class Recorder:
             else:
                 rows["presence"].append(self._minute(found))
         cells = self._heat.update(placed.points_m, placed.t)
-        if placed.t >= self._heat_due:
+        if self._heat_due is None:
+            self._heat_due = placed.t + FIRST_HEAT_S
+        elif placed.t >= self._heat_due:
             cells = cells + self._heat.finish()
-            self._heat_due = (placed.t // HEAT_EVERY_S + 1) * HEAT_EVERY_S
+            self._heat_due = placed.t + HEAT_EVERY_S
         rows["heat"] += [self._heat_row(cell) for cell in cells]
         rows["positions"] += self._positions(placed)
 
