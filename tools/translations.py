@@ -14,7 +14,6 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
-from jinja2.ext import babel_extract
 
 from vitrina.floor.measures import MEASURES
 from vitrina.floor.store import FLOOR_TABLES
@@ -23,7 +22,7 @@ from vitrina.web.wording import NOTES, REASONS
 from vitrina.web.words import read_catalogue
 
 WEB = Path(__file__).resolve().parent.parent / "src" / "vitrina" / "web"
-METHODS = [("**.py", "python"), ("templates/**.html", babel_extract)]
+METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
 TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false"}
 
 HEADER = """msgid ""

@@ -5,10 +5,12 @@ Outermost first: security headers, compression, the last resort for errors nobod
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
+from anyio import create_task_group, move_on_after, sleep
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,14 +32,18 @@ from vitrina.storage.rights import ANALYST
 from vitrina.web import problems
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
-from vitrina.web.figures import Figures, Now, utc_now
+from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.pages import account, audit, day, health, measures, people, shops, sign_in
 from vitrina.web.render import Stage
+from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
 
+logger = logging.getLogger(__name__)
+
 LARGEST_BODY = 64 * 1024
+LONGEST_WARM_UP_S = 3.0
 DEMO_EMAIL = "demo@vitrina.invalid"
 
 
@@ -97,9 +103,28 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
     await run_sync(site.figures.warm)
-    yield
+    with move_on_after(LONGEST_WARM_UP_S):
+        await run_sync(_see_first_page, site, abandon_on_cancel=True)
+    async with create_task_group() as background:
+        background.start_soon(_look_ahead, site)
+        yield
+        background.cancel_scope.cancel()
     await run_sync(site.figures.close)
     site.database.dispose()
+
+
+async def _look_ahead(site: Site) -> None:
+    """Keep the first page of the list ready: a second's work a minute, and nobody waits."""
+    while True:
+        await sleep(GLANCE_S)
+        await run_sync(_see_first_page, site, abandon_on_cancel=True)
+
+
+def _see_first_page(site: Site) -> None:
+    try:
+        site.figures.look_ahead(first_shops(site, shops.A_PAGE))
+    except VitrinaError as error:
+        logger.warning("looking ahead: %s", error)
 
 
 class _Static(StaticFiles):

@@ -7,9 +7,10 @@ stays, and a running camera renews nothing but its own shop's today.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -22,6 +23,7 @@ from vitrina.floor.queries import Marks, footfall
 from vitrina.floor.store import FLOOR_TABLES, POSITIONS
 from vitrina.product import ShopClock
 from vitrina.storage.lake import Lake
+from vitrina.storage.table import PARTITION_MARK
 from vitrina.web.cards import Lineage, lineage
 
 Answer = TypeVar("Answer")
@@ -30,10 +32,15 @@ Now = Callable[[], datetime]
 SHOWN = tuple(name for name in FLOOR_TABLES if name != POSITIONS.name)
 """The tables that a day's figures are made of."""
 
-KEPT = 1000
+RECENT_DAYS = 14
+KEPT = 2000
 THREADS = 2
 STEP_S = 10
 """A day that is not over is computed at most so often."""
+GLANCE_S = 60
+"""The list of shops shows a day that is not over as it was at most so long ago."""
+
+_DAY = re.compile(rf"{PARTITION_MARK}business_day=(\d{{4}}-\d\d-\d\d)")
 
 
 def utc_now() -> datetime:
@@ -50,23 +57,53 @@ class Figures:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="figures")
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._found: OrderedDict[Hashable, Any] = OrderedDict()
 
     def today(self, shop: Shop) -> date:
         return ShopClock(shop.timezone, shop.day_starts).business_day(self._now())
 
     def day(self, shop: Shop, day: date) -> DayFigures:
-        """One day, complete; the day that runs now up to this moment."""
-        now = self._step() if day >= self.today(shop) else None
-        key = ("day", shop.slug, shop.layout.layout_id, day, now, self._files(shop, same_week_days(day)[-1], day))
+        """One day, complete; the day that runs now up to a few seconds ago."""
+        now = self._step(STEP_S) if day >= self.today(shop) else None
+        files = self._files(shop, same_week_days(day)[-1], day)
+        key = ("day", shop.slug, shop.layout.layout_id, day, now, files)
         return self._once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
 
-    def footfall(self, shop: Shop, first: date, last: date) -> dict[date, int]:
+    def glance(self, shop: Shop, day: date) -> DayFigures:
+        """One day for a list of many shops; the day that runs now as it was one or two minutes ago."""
+        if day < self.today(shop):
+            return self.day(shop, day)
+        now = self._step(GLANCE_S)
+        ready = self._ready(self._glance_key(shop, day, now - timedelta(seconds=GLANCE_S)))
+        if ready is not None and self._ready(self._glance_key(shop, day, now)) is None:
+            return ready
+        return self._glance_at(shop, day, now)
+
+    def _glance_at(self, shop: Shop, day: date, now: datetime) -> DayFigures:
+        key = self._glance_key(shop, day, now)
+        return self._once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
+
+    def _glance_key(self, shop: Shop, day: date, now: datetime) -> Hashable:
+        return ("glance", shop.slug, shop.layout.layout_id, day, now)
+
+    def _ready(self, key: Hashable) -> DayFigures | None:
+        with self._lock:
+            future = self._kept.get(key)
+        return cast(DayFigures, future.result()) if future and future.done() and not future.exception() else None
+
+    def recent_footfall(self, shop: Shop, last: date) -> list[tuple[date, int]]:
+        """Entries of each of the last two weeks' days, oldest first."""
+        days = [last - timedelta(days=back) for back in range(RECENT_DAYS - 1, -1, -1)]
+        entries = self._footfall(shop, days[0], last)
+        return [(day, entries.get(day, 0)) for day in days]
+
+    def _footfall(self, shop: Shop, first: date, last: date) -> dict[date, int]:
         """Entries of each day from first to last that has any."""
         key = ("footfall", shop.slug, shop.layout.layout_id, first, last, self._files(shop, first, last, "crossings"))
         return self._once(key, lambda: self._count_entries(shop, first, last))
 
     def last_day(self, shop: Shop) -> date | None:
-        """The newest day that has any crossing or visit; None when the shop has none at all."""
+        """The newest day on which the shop was watched or anybody was counted; None when there is none."""
         days = [day for table in ("crossings", "visits", "presence") if (day := self._last_day(shop, table))]
         return max(days, default=None)
 
@@ -78,14 +115,8 @@ class Figures:
 
     def newest_minutes(self) -> dict[tuple[str, str], datetime]:
         """Shop and camera to the start of the newest minute that was watched in the last two days."""
-        key = ("newest", self._lake.version("presence"))
+        key = ("newest", self._lake.version("presence"), self._now().date())
         return self._once(key, self._newest_minutes)
-
-    def _newest_minutes(self) -> dict[tuple[str, str], datetime]:
-        today = self._now().date()
-        presence = self._lake.expr("presence", days=(today - timedelta(days=1), today + timedelta(days=1)))
-        rows = presence.group_by("shop_id", "camera_id").agg(t=presence.t.max()).to_pyarrow().to_pylist()
-        return {(row["shop_id"], row["camera_id"]): row["t"] for row in rows}
 
     def warm(self) -> None:
         """Let every thread open its connection and compile its first question, before anybody waits for it."""
@@ -98,6 +129,18 @@ class Figures:
         for future in [self._threads.submit(connect) for _ in range(THREADS)]:
             future.result()
 
+    def look_ahead(self, shops: Iterable[Shop]) -> None:
+        """Compute what the list of these shops will show, so that nobody waits for it."""
+        for shop in shops:
+            newest, today = self.last_day(shop), self.today(shop)
+            if newest is None:
+                continue
+            self.recent_footfall(shop, min(newest, today))
+            if newest < today:
+                self.day(shop, newest)
+            else:
+                self._glance_at(shop, today, self._step(GLANCE_S))
+
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
@@ -107,26 +150,49 @@ class Figures:
         return {row["business_day"]: row["value"] for row in rows}
 
     def _last_day(self, shop: Shop, table: str) -> date | None:
-        key = ("last", shop.slug, table, self._lake.version(table))
+        """By the names of the partitions; no file is opened."""
 
-        def ask() -> date | None:
-            newest = self._lake.expr(table, shop_id=shop.slug).business_day.max()
-            return cast("date | None", newest.to_pyarrow().as_py())
+        def find() -> date | None:
+            names = (_DAY.search(file) for file in self._lake.files(table, shop_id=shop.slug))
+            return max((date.fromisoformat(name[1]) for name in names if name), default=None)
 
-        return self._once(key, ask)
+        return self._remember(("last", shop.slug, table, self._lake.version(table)), find)
+
+    def _newest_minutes(self) -> dict[tuple[str, str], datetime]:
+        today = self._now().date()
+        presence = self._lake.expr("presence", days=(today - timedelta(days=1), today + timedelta(days=1)))
+        rows = presence.group_by("shop_id", "camera_id").agg(t=presence.t.max()).to_pyarrow().to_pylist()
+        return {(row["shop_id"], row["camera_id"]): row["t"] for row in rows}
 
     def _files(self, shop: Shop, first: date, last: date, *tables: str) -> str:
         """A fingerprint of the files that hold these days."""
-        digest = hashlib.sha256()
-        for table in tables or SHOWN:
-            for file in self._lake.files(table, shop_id=shop.slug, days=(first, last)):
-                digest.update(file.encode())
-        return digest.hexdigest()
+        tables = tables or SHOWN
 
-    def _step(self) -> datetime:
+        def fingerprint() -> str:
+            digest = hashlib.sha256()
+            for table in tables:
+                for file in self._lake.files(table, shop_id=shop.slug, days=(first, last)):
+                    digest.update(file.encode())
+            return digest.hexdigest()
+
+        return self._remember(("files", shop.slug, first, last, *map(self._lake.version, tables)), fingerprint)
+
+    def _step(self, step_s: int) -> datetime:
         """Now, but the same for everybody who asks within a few seconds."""
         now = self._now()
-        return now - timedelta(seconds=now.timestamp() % STEP_S)
+        return now - timedelta(seconds=now.timestamp() % step_s)
+
+    def _remember(self, key: Hashable, find: Callable[[], Answer]) -> Answer:
+        """For what takes milliseconds: found by the caller itself, and by two at once twice."""
+        with self._lock:
+            if key in self._found:
+                return cast(Answer, self._found[key])
+        answer = find()
+        with self._lock:
+            self._found[key] = answer
+            while len(self._found) > KEPT:
+                self._found.popitem(last=False)
+        return answer
 
     def _once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
         with self._lock:
@@ -138,7 +204,7 @@ class Figures:
                 self._kept.popitem(last=False)
         try:
             return cast(Answer, future.result())
-        except Exception:
+        except BaseException:
             with self._lock:
                 self._kept.pop(key, None)  # an error is told, not kept
             raise

@@ -42,6 +42,13 @@ def visible_shops(site: Site, who: SignedIn, *, action: str = "shop.view") -> li
         return [load_shop(session, slug) for slug in slugs]
 
 
+def first_shops(site: Site, count: int) -> list[Shop]:
+    """The shops that stand first on the list of somebody who sees all of them."""
+    slugs = list(shop_names(site))[:count]
+    with site.database.reading() as session:
+        return [load_shop(session, slug) for slug in slugs]
+
+
 def find_shop(
     site: Site, who: SignedIn, slug: str, *, action: str = "figures.view", at: datetime | None = None
 ) -> Shop:
@@ -65,7 +72,7 @@ def find_day(site: Site, who: SignedIn, slug: str, day: str | None, *, action: s
         raise InputError(f"day: {asked} has not begun in {shop.name}; today is {today} there")
     if asked < today:
         end = ShopClock(shop.timezone, shop.day_starts).day_bounds(asked)[1]
-        shop = find_shop(site, who, slug, action=action, at=end)
+        shop = find_shop(site, who, slug, action=action, at=end) if shop.layout.valid_from > end else shop
     return ShopDay(shop, asked, today)
 
 

@@ -19,7 +19,7 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.numbers import NumberPattern, format_compact_decimal, parse_pattern
 
 from vitrina.product import Money
 from vitrina.settings import LANGUAGES
@@ -67,8 +67,7 @@ class Words:
         """`1234.5` → `1,234.5`; None and NaN → a dash."""
         if value is None or _missing(value):
             return NOTHING
-        pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        return _minus(format_decimal(value, format=pattern, locale=self._locale))
+        return _minus(_pattern(_decimals(digits)).apply(value, self._locale))
 
     def compact(self, value: float) -> str:
         """`12345` → `12K`, for the ticks of a chart."""
@@ -78,9 +77,8 @@ class Words:
         """`0.083` → `8%`; with `sign`, `+8%`."""
         if share is None or _missing(share):
             return NOTHING
-        half = "#,##0" + ("." + "0" * digits if digits else "")
-        pattern = f"{half}%" if self.language == "en" else f"{half}\N{NO-BREAK SPACE}%"
-        text = _minus(format_percent(share, format=pattern, locale=self._locale))
+        space = "" if self.language == "en" else "\N{NO-BREAK SPACE}"
+        text = _minus(_pattern(f"{_decimals(digits)}{space}%").apply(share, self._locale))
         rounds_to_none = text.lstrip("−").strip("0.,%\N{NO-BREAK SPACE}") == ""
         if rounds_to_none:
             return text.lstrip("−")
@@ -148,6 +146,15 @@ def _quality(part: str) -> float:
         return float(value) if value else 1.0
     except ValueError:
         return 0.0
+
+
+@lru_cache(maxsize=64)
+def _pattern(pattern: str) -> NumberPattern:
+    return parse_pattern(pattern)
+
+
+def _decimals(digits: int) -> str:
+    return "#,##0" + ("." + "0" * digits if digits else "")
 
 
 def _missing(value: float) -> bool:

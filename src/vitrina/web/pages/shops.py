@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -22,7 +22,6 @@ from vitrina.web.words import Words
 router = APIRouter(include_in_schema=False)
 
 A_PAGE = 12
-DAYS_DRAWN = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def shop_card(site: Site, words: Words, shop: Shop) -> ShopCard:
     if newest is None:
         return ShopCard(shop, None, today)
     day = min(newest, today)
-    figures = site.figures.day(shop, day)
+    figures = site.figures.glance(shop, day)
     return ShopCard(
         shop,
         day,
@@ -70,8 +69,6 @@ def shop_card(site: Site, words: Words, shop: Shop) -> ShopCard:
 
 
 def _two_weeks(site: Site, words: Words, shop: Shop, last: date) -> Markup:
-    days = [last - timedelta(days=back) for back in range(DAYS_DRAWN - 1, -1, -1)]
-    entries = site.figures.footfall(shop, days[0], last)
     hidden = site.settings.k_anonymity
-    values = [float(count) if (count := entries.get(day, 0)) >= hidden else None for day in days]
+    values = [float(count) if count >= hidden else None for _, count in site.figures.recent_footfall(shop, last)]
     return sparkline(values, label=words.gettext("Footfall of the last 14 days"))

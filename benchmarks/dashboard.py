@@ -1,0 +1,136 @@
+"""The dashboard over HTTP: a real server, a signed-in browser without a screen, the demo chain and a year of one shop.
+
+Days are asked for one after the other, each for the first time, so nothing is answered from what was kept.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from benchmarks.table import Report
+from vitrina.floor import shops
+from vitrina.floor.shopfile import ShopFile
+from vitrina.floor.simulate.chain import Chain, simulate_chain
+from vitrina.floor.simulate.write import write_chain
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.settings import Settings, load_settings
+from vitrina.storage import accounts
+from vitrina.storage.database import Database
+from vitrina.storage.lake import Lake
+from vitrina.storage.secrets import SecretBox
+from vitrina.web.app import create_app
+
+END_DAY = date(2026, 3, 10)
+NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
+ASKED = 10  # days of each shop
+DEMO_S, YEAR_S = 0.3, 1.0
+
+Timed = tuple[str, float]
+
+
+def run() -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        demo = _measure(Path(folder) / "demo", simulate_chain(3, 28, end_day=END_DAY, until=NOW))
+        year = _measure(Path(folder) / "year", simulate_chain(1, 365, end_day=END_DAY, until=NOW))
+    rows: list[list[object]] = [
+        [lake, kind, len(times), statistics.median(times), max(times)]
+        for lake, found in (("3 shops × 28 days", demo), ("1 shop × 365 days", year))
+        for kind, times in _by_kind(found).items()
+    ]
+    slowest = {name: max(seconds for _, seconds in found) for name, found in (("demo", demo), ("year", year))}
+    return Report(
+        title="Dashboard requests, seconds from request to last byte",
+        columns=["lake", "request", "n", "median s", "slowest s"],
+        rows=rows,
+        bars=[
+            ("demo chain, slowest request", slowest["demo"], f"≤ {DEMO_S}", slowest["demo"] <= DEMO_S),
+            ("year of one shop, slowest request", slowest["year"], f"≤ {YEAR_S}", slowest["year"] <= YEAR_S),
+        ],
+    )
+
+
+def _measure(home: Path, chain: Chain) -> list[Timed]:
+    settings = load_settings({"VITRINA_HOME": str(home)})
+    cookie = _fill(settings, chain)
+    with _serving(settings) as address, _browser(address, cookie) as client:
+        return [_timed(client, kind, path) for kind, path in _requests(chain)]
+
+
+def _browser(address: str, cookie: str) -> httpx.Client:
+    return httpx.Client(base_url=address, cookies={"vitrina": cookie}, headers={"Accept": "text/html"}, timeout=60)
+
+
+def _requests(chain: Chain) -> Iterator[tuple[str, str]]:
+    yield "list of shops", "/"
+    yield "list of shops, again", "/"
+    for shop in chain.shops:
+        for back in range(ASKED):
+            day = END_DAY - timedelta(days=back)
+            yield "a day's page", f"/shops/{shop.slug}?day={day}"
+            yield "a day's page, again", f"/shops/{shop.slug}?day={day}"
+            yield "heat on the plan", f"/shops/{shop.slug}/heat.png?day={day}"
+            yield "a day from the API", f"/api/v1/shops/{shop.slug}/day?day={day}"
+            yield "a table as CSV", f"/api/v1/shops/{shop.slug}/tables/zones.csv?day={day}"
+    for name in ("footfall", "conversion", "stopping_power"):
+        yield "a measure's card", f"/measures/{name}"
+
+
+def _timed(client: httpx.Client, kind: str, path: str) -> Timed:
+    start = time.perf_counter()
+    answer = client.get(path)
+    seconds = time.perf_counter() - start
+    if answer.status_code not in (200, 404):  # on a day when it is closed a shop has no heat
+        raise RuntimeError(f"{path} answered {answer.status_code}")
+    return kind, seconds
+
+
+def _by_kind(found: list[Timed]) -> dict[str, list[float]]:
+    kinds: dict[str, list[float]] = {}
+    for kind, seconds in found:
+        kinds.setdefault(kind, []).append(seconds)
+    return kinds
+
+
+def _fill(settings: Settings, chain: Chain) -> str:
+    """The chain into database and lake; gives the session of somebody who sees all of it."""
+    settings.home.mkdir(parents=True)
+    database, box = Database(settings.database), SecretBox(settings.home)
+    database.migrate()
+    with database.session() as session:
+        stored = tuple(
+            shops.apply(session, ShopFile(shop, {}), "bench", box=box, now=shop.layout.valid_from).shop
+            for shop in chain.shops
+        )
+        person = accounts.create_person(session, email="bench@example.org", name="Bench", by="bench")
+        accounts.grant(session, person.person_id, "admin", shop=None, by="bench")
+        cookie = accounts.start_session(session, person.person_id, days=1)
+    database.dispose()
+    write_chain(Lake(settings.lake, tables=FLOOR_TABLES), replace(chain, shops=stored))
+    return cookie
+
+
+@contextmanager
+def _serving(settings: Settings) -> Iterator[str]:
+    config = uvicorn.Config(create_app(settings, now=lambda: NOW), host="127.0.0.1", port=0, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
