@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
+from vitrina.cli.clip import CAPTION
 from vitrina.floor.measures import MEASURES
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import LANGUAGES
@@ -58,6 +59,7 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
     options = {"templates/**.html": TEMPLATE_OPTIONS}
     for file, _line, message, _comments, _context in extract_from_dir(WEB, METHODS, options_map=options):
         yield f"web/{file}", message
+    yield "cli/clip.py", CAPTION
     for note in NOTES:
         yield "floor/figures.py", note
     for reason in REASONS:
