@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from vitrina.work.jobs import Schedule, forget_finished
 from vitrina.work.supervise import Supervisor, leave_with_parent
 from vitrina.work.worker import Handler, RunningJob, Worker
 
+FINISHED_JOBS_DAYS = 30
 ROLES = ("all", "web", "jobs")
 LIVE = ("webcam:", "/dev/", "loop:")
 """Sources that run now. A recorded file is watched by hand, once."""
@@ -157,10 +158,11 @@ def serve(settings: Settings, *, is_demo: bool) -> None:
 
     from vitrina.web.app import create_app
 
-    leave_with_parent()
     captions = {clip.STREET: clip.CAPTION} if is_demo else None
+    app = create_app(settings, demo=is_demo, captions=captions)
+    leave_with_parent()
     uvicorn.run(
-        create_app(settings, demo=is_demo, captions=captions),
+        app,
         host=settings.host,
         port=settings.port,
         ssl_certfile=settings.tls_cert or None,
@@ -198,7 +200,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
     def tidy(_job: RunningJob) -> None:
         with database.session() as session:
             accounts.forget_expired(session)
-            forget_finished(session, datetime.now(UTC))
+            forget_finished(session, datetime.now(UTC) - timedelta(days=FINISHED_JOBS_DAYS))
 
     def recover(_job: RunningJob) -> str:
         return f"{lake.recover()} batches recovered"

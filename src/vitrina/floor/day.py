@@ -155,14 +155,21 @@ def _iso(moment_us: int) -> str:
 # Figures -----------------------------------------------------------------------------------------------------------
 
 
+SALES = ("conversion", "average_ticket", "shopper_yield")
+
+
 def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[str, Figure]:
     before = [estimates.headline(day) for day in earlier]
-    return {
+    found = {
         name: shown.figure(
             name, UNITS[name], estimate, [each[name] for each in before], note=_note(name, today, estimate)
         )
         for name, estimate in estimates.headline(today).items()
     }
+    if today.purchases.any():
+        return found
+    # Without a single receipt it is the receipts that are missing, not the buyers.
+    return found | {name: Figure(name, None, UNITS[name], None, note=figures.NO_RECEIPTS) for name in SALES}
 
 
 def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
@@ -171,14 +178,12 @@ def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
         return figures.NOT_AUDITED if known else f"{figures.NOT_AUDITED}; {figures.INCL_STAFF}"
     if name == "capture_rate" and not today.marks.outside:
         return figures.NO_OUTSIDE
-    if name in ("conversion", "average_ticket", "shopper_yield"):
+    if name in SALES:
         return _sales_note(today, estimate)
     return ""
 
 
 def _sales_note(today: ShopDay, estimate: Estimate) -> str:
-    if not today.purchases.any():
-        return figures.NO_RECEIPTS
     if not estimate.n:
         return figures.NO_FOOTFALL
     return "" if today.rows.receipts.own_currency.all() else figures.OTHER_CURRENCY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from vitrina.floor.figures import DayFigures, Figure, QueueDay, ZoneDay
@@ -45,8 +45,11 @@ def change_text(figure: Figure, currency: str) -> str:
     if figure.change is None:
         return ""
     value = figure.change.value
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
-    return f"{sign}{_number(abs(value), figure.unit, currency)}"
+    if figure.unit == "share":
+        return f"{value * 100:+.1f} points".replace("-", "−")
+    size = _number(abs(value), figure.unit, currency)
+    sign = "" if size == _number(0.0, figure.unit, currency) else "+" if value > 0 else "−"
+    return sign + size
 
 
 def rows_of(day: DayFigures) -> list[tuple[str, str, str, str, str, str]]:
@@ -64,8 +67,8 @@ def to_html(day: DayFigures, *, shop_name: str) -> str:
         "before.</p>",
         _table("Figures", ("", "value", "95 %", "n", "change", ""), rows_of(day)),
         _hours(day),
-        _table("Zones", ("zone", "", "value", "95 %", "n", "change", ""), _by_place(day.zones, day.currency)),
-        _table("Queues", ("queue", "", "value", "95 %", "n", "change", ""), _by_place(day.queues, day.currency)),
+        _places("Zones", day.zones, day.currency),
+        _places("Queues", day.queues, day.currency),
         _table(
             "Not watched",
             ("camera", "from (UTC)", "until (UTC)", "why"),
@@ -111,13 +114,22 @@ def _title(name: str) -> str:
     return MEASURES[name].title if name in MEASURES else name.replace("_", " ").capitalize()
 
 
-def _by_place(places: Iterable[ZoneDay | QueueDay], currency: str) -> list[tuple[str, ...]]:
-    return [
-        (place.name, *_row(_title(figure.name), figure, currency))
+def _places(title: str, places: Sequence[ZoneDay | QueueDay], currency: str) -> str:
+    """One row a place, one column a figure, with the interval under the value."""
+    if not places:
+        return ""
+    names = [name for name in places[0].__slots__ if isinstance(getattr(places[0], name), Figure)]
+    head = "".join(f"<th>{escape(_title(getattr(places[0], name).name))}" for name in names)
+    rows = "".join(
+        f"<tr><td>{escape(place.name)}" + "".join(_cell(getattr(place, name), currency) for name in names)
         for place in places
-        for figure in (getattr(place, name) for name in place.__slots__)
-        if isinstance(figure, Figure)
-    ]
+    )
+    return f"<h2>{escape(title)}</h2><table><tr><th>{head}{rows}</table>"
+
+
+def _cell(figure: Figure, currency: str) -> str:
+    below = interval_text(figure, currency) or figure.note
+    return f"<td>{escape(as_text(figure, currency))}<br><small>{escape(below)}</small>"
 
 
 def _hours(day: DayFigures) -> str:
