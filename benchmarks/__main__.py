@@ -16,7 +16,9 @@ from benchmarks.table import Report
 BENCHMARKS = {
     "bias": "every measure through the whole pipeline against simulated truth",
     "counting": "line counts over PETS09-S2L1, 50 seeded lines: true boxes with misses, public boxes, our own",
+    "dashboard": "pages and API over HTTP: the demo chain, a year of one shop",
     "detector": "the person detector on PETS09-S2L1: precision, recall, milliseconds",
+    "lake": "appending, and questions before and after compaction",
     "measures": "a day's figures from the lake: the demo chain, a year of one shop; filling the demo chain",
     "tracking": "our tracker on PETS09-S2L1 beside ByteTrack and C-BIoU, and their speed with 50 people",
 }

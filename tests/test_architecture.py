@@ -16,7 +16,7 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if "migrations" not in pa
 OWNERS = {
     "av": {"floor/camera.py", "floor/overlay.py"},
     "onnxruntime": {"models/"},
-    "sqlalchemy": {"storage/", "work/jobs.py", "models/registry.py", "floor/shops.py"},
+    "sqlalchemy": {"storage/", "work/jobs.py", "models/registry.py", "floor/shops.py", "cli/session.py", "cli/shop.py"},
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
     "distributed": {"work/spread.py"},

@@ -40,7 +40,7 @@ class LineOptions:
     """band_px, band_share, band_m: how far beyond a line a person is clear of it: pixels, but at least this share of
     their box's height; metres for lines on the plan. A fifth is enough where a track begins or ends, as in doorways.
     uturn_s: who comes back over the line within this, in one track, has turned round: both crossings cancel out. Longer
-    would strike out shoppers who stay in sight (with 60 s the simulator loses 30 % of its entries, with 15 s 15 %).
+    would strike out shoppers who are soon out again and stay in sight (`benchmarks bias`: 60 s loses 30 % of them).
     Longer, and it was a visit: somebody who shops for ten minutes in sight of one camera came in.
     forget_s: a track that was not seen for so long has ended.
     """
@@ -48,7 +48,7 @@ class LineOptions:
     band_px: float = 10.0
     band_share: float = 0.06
     band_m: float = 0.25
-    uturn_s: float = 15.0
+    uturn_s: float = 10.0
     forget_s: float = 5.0
 
 
