@@ -186,7 +186,21 @@ def simulated_chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def chain_home(simulated_chain: Path, tmp_path: Path) -> Home:
     """The chain with a database of this test's own."""
-    path = tmp_path / "home"
+    return copy_chain(simulated_chain, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def shared_chain(simulated_chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """The chain and the address of a server for tests that only look; there is one administrator, Anna."""
+    from vitrina.web.app import create_app
+
+    home = copy_chain(simulated_chain, tmp_path_factory.mktemp("shared") / "home")
+    home.person("anna@example.org", ("admin", None), name="Anna")
+    with serving(create_app(home.settings, now=lambda: CHAIN_NOW)) as address:
+        yield home, address
+
+
+def copy_chain(simulated_chain: Path, path: Path) -> Home:
     path.mkdir(mode=0o700)
     shutil.copy(simulated_chain / "vitrina.db", path)
     shutil.copy(simulated_chain / "secret.key", path)

@@ -85,9 +85,8 @@ def browse(chromium: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def address(chain_home: Any, serve: Any) -> str:
-    chain_home.person("anna@example.org", ("admin", None), name="Anna")
-    return str(serve(chain_home))
+def address(shared_chain: Any) -> str:
+    return str(shared_chain[1])
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ GAP_DAY = date.fromordinal(date(2026, 3, 10).toordinal() // GAP_EVERY_DAYS * GAP
 TABLES = ("figures", "hourly", "occupancy", "zones", "queues", "gaps", "heat", "paths", "transitions")
 
 
-@pytest.fixture
-def program(chain_home: Any, serve: Any) -> Any:
+@pytest.fixture(scope="module")
+def program(shared_chain: Any) -> Any:
     """A program with a key of an analyst who sees Berlin and London."""
-    person = chain_home.person("lin@example.org", ("analyst", "demo-berlin"), ("analyst", "demo-london"), name="Lin")
-    key = chain_home.key(person, "shop.view", "figures.view", "figures.export")
-    with httpx.Client(base_url=serve(chain_home), headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+    home, address = shared_chain
+    person = home.person("lin@example.org", ("analyst", "demo-berlin"), ("analyst", "demo-london"), name="Lin")
+    key = home.key(person, "shop.view", "figures.view", "figures.export")
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         yield client
 
 
@@ -91,11 +92,12 @@ def test_measures_come_with_their_query(program: Any) -> None:
     assert "'entrance'" in footfall["query"]
 
 
-def test_models_need_their_own_scope(program: Any, chain_home: Any, serve: Any) -> None:
-    person = chain_home.person("kim@example.org", ("engineer", None))
-    key = chain_home.key(person, "models.view")
+def test_models_need_their_own_scope(program: Any, shared_chain: Any) -> None:
+    home, address = shared_chain
+    person = home.person("kim@example.org", ("engineer", None))
+    key = home.key(person, "models.view")
 
-    models = httpx.get(f"{serve(chain_home)}/api/v1/models", headers={"Authorization": f"Bearer {key}"}).json()
+    models = httpx.get(f"{address}/api/v1/models", headers={"Authorization": f"Bearer {key}"}).json()
 
     assert program.get("/api/v1/models").status_code == 403
     assert [model["name"] for model in models] == ["person-nanodet-g"]

@@ -21,9 +21,8 @@ GAP_DAY = date.fromordinal(date(2026, 3, 10).toordinal() // GAP_EVERY_DAYS * GAP
 
 
 @pytest.fixture
-def anna(chain_home: Any, serve: Any, visit: Any) -> Any:
-    chain_home.person("anna@example.org", ("admin", None), name="Anna")
-    visitor = visit(serve(chain_home))
+def anna(shared_chain: Any, visit: Any) -> Any:
+    visitor = visit(shared_chain[1])
     visitor.sign_in("anna@example.org")
     return visitor
 

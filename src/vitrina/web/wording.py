@@ -49,8 +49,8 @@ def tell(words: Words, figure: Figure, currency: str) -> Told:
 
 
 def tell_count(words: Words, figure: Figure) -> str:
-    """`n = 412`; nothing where the figure is itself the count."""
-    if figure.n is None or (figure.unit == "people" and figure.value == figure.n):
+    """`n = 412`; nothing where the figure is itself a count."""
+    if figure.n is None or (figure.unit == "people" and figure.low is None):
         return ""
     return f"n = {words.number(figure.n)}"
 
@@ -63,7 +63,7 @@ def amount(words: Words, value: float | None, unit: str, currency: str) -> str:
     if unit == "s":
         return words.duration(value)
     if unit in ("share", "ratio"):
-        return words.percent(value, digits=_digits(value))
+        return tell_share(words, value)
     return words.number(value, digits=0 if value == round(value) else 1)
 
 
@@ -144,5 +144,6 @@ def _points(words: Words, part: float) -> str:
     return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
 
 
-def _digits(share: float) -> int:
-    return 1 if abs(share) < 0.1 else 0
+def tell_share(words: Words, share: float | None) -> str:
+    """Small shares with one decimal: 0.4% is not nothing."""
+    return words.percent(share, digits=1 if share is not None and 0 < abs(share) < 0.1 else 0)

@@ -9,11 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from vitrina.floor import figures as notes
 from vitrina.floor.figures import DayFigures, Figure, QueueDay, ZoneDay
 from vitrina.product import ShopClock
 from vitrina.web.charts import Bar, Sample, Span, bar_chart, interval_dot, row_bar, step_chart
 from vitrina.web.shops import ShopDay
-from vitrina.web.wording import Told, tell, tell_note, tell_reason
+from vitrina.web.wording import Told, tell, tell_note, tell_reason, tell_share
 from vitrina.web.words import NOTHING, Words
 
 MINUTES_A_DAY = 24 * 60
@@ -79,7 +80,7 @@ def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
     return DayView(
         simulated=figures.simulated,
         empty=_is_empty(figures),
-        watched=words.percent(figures.watched_share),
+        watched=tell_share(words, figures.watched_share),
         tiles=tiles(words, figures),
         footfall=_footfall(words, figures),
         occupancy=_occupancy(words, clock, asked, figures),
@@ -114,12 +115,18 @@ def tiles(words: Words, figures: DayFigures) -> list[Tile]:
         ("average_ticket", _("Average ticket"), "average_ticket"),
         ("shopper_yield", _("Sales per visitor"), "shopper_yield"),
     )
-    shown = [(name, title, card) for name, title, card in titles if name in figures.figures]
     return [
         Tile(title, card, tell(words, figures.figures[name], figures.currency))
-        for name, title, card in shown
-        if not (name == "occupancy_now" and figures.figures[name].value is None)
+        for name, title, card in titles
+        if name in figures.figures and _applies(figures, figures.figures[name])
     ]
+
+
+def _applies(figures: DayFigures, figure: Figure) -> bool:
+    """Whether the shop has what this figure is about: what is not there is left out, not shown as empty."""
+    if figure.name in ("queue_wait_median", "queue_wait_p90", "abandonment"):
+        return bool(figures.queues)
+    return figure.value is not None or figure.note not in (notes.NO_OUTSIDE, notes.NO_RECEIPTS, notes.CLOSED)
 
 
 def _footfall(words: Words, figures: DayFigures) -> Markup:
@@ -172,7 +179,8 @@ def _occupancy(words: Words, clock: ShopClock, asked: ShopDay, figures: DayFigur
         samples,
         label=words.gettext("People inside, over the day"),
         form=words.compact,
-        gaps=_gap_spans(words, figures, clock.at(asked.day, time(first // 60, first % 60)), timedelta(minutes=span)),
+        gaps=_gap_spans(words, figures, clock.at(asked.day, time(first // 60, first % 60)), timedelta(minutes=span))
+        + _unwatched(words, samples),
         ticks=[((minute - first) / span, f"{minute // 60 % 24:02d}") for minute in hours],
     )
 
@@ -191,6 +199,19 @@ def _gap_spans(words: Words, figures: DayFigures, first: datetime, length: timed
         if right > left:
             found.append(Span(left, right, words.gettext("not watched: {camera}").format(camera=gap["camera"])))
     return found
+
+
+def _unwatched(words: Words, samples: Sequence[Sample]) -> list[Span]:
+    """The stretches for which nobody knows how many were inside."""
+    ends = [sample.at for sample in samples[1:]] + [1.0]
+    unknown = [(sample.at, end) for sample, end in zip(samples, ends, strict=True) if sample.value is None]
+    joined: list[tuple[float, float]] = []
+    for start, end in unknown:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return [Span(start, end, words.gettext("not watched")) for start, end in joined]
 
 
 def _gaps(words: Words, clock: ShopClock, figures: DayFigures) -> list[tuple[str, str, str, str, str]]:

@@ -36,10 +36,10 @@ def plan_drawing(layout: Layout, heat: Heat, heat_url: str, *, label: str) -> Ma
     width, height = layout.plan.width_m, layout.plan.height_m
     cell_m = heat.cell_cm / 100
     inside = Markup(
-        '<rect class="floor" width="{w}" height="{h}" stroke-width="{s}"/>'
+        '<rect class="floor" width="{w}" height="{h}"/>'
         '<image class="heat-layer" href="{url}" x="{x}" y="{y}" width="{iw}" height="{ih}" preserveAspectRatio="none"/>'
     ).format(
-        w=_n(width), h=_n(height), s=_n(width / 400), url=heat_url, x=_n(heat.x0 / 100), y=_n(heat.y0 / 100),
+        w=_n(width), h=_n(height), url=heat_url, x=_n(heat.x0 / 100), y=_n(heat.y0 / 100),
         iw=_n(heat.nx * cell_m), ih=_n(heat.ny * cell_m),
     )  # fmt: skip
     zones = [_zone(zone, _corners_on_plan(layout, zone), width / 36) for zone in layout.zones]

@@ -16,7 +16,7 @@ from vitrina.web.charts import sparkline
 from vitrina.web.render import render, words_of
 from vitrina.web.shops import visible_shops
 from vitrina.web.site import Site, TheSite
-from vitrina.web.wording import Told, tell
+from vitrina.web.wording import Told, tell, tell_share
 from vitrina.web.words import Words
 
 router = APIRouter(include_in_schema=False)
@@ -62,7 +62,7 @@ def shop_card(site: Site, words: Words, shop: Shop) -> ShopCard:
         day,
         today,
         tell(words, figures.figures["footfall"], figures.currency),
-        words.percent(figures.watched_share) if figures.watched_share is not None else "",
+        tell_share(words, figures.watched_share) if figures.watched_share is not None else "",
         figures.simulated,
         _two_weeks(site, words, shop, day),
     )
