@@ -44,7 +44,7 @@ def run() -> Report:
         demo = _measure(Path(folder) / "demo", simulate_chain(3, 28, end_day=END_DAY, until=NOW))
         year = _measure(Path(folder) / "year", simulate_chain(1, 365, end_day=END_DAY, until=NOW))
     rows: list[list[object]] = [
-        [lake, kind, len(times), statistics.median(times), max(times)]
+        [lake, kind, len(times), round(statistics.median(times), 3), round(max(times), 3)]
         for lake, found in (("3 shops × 28 days", demo), ("1 shop × 365 days", year))
         for kind, times in _by_kind(found).items()
     ]
