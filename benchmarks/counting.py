@@ -23,11 +23,11 @@ from benchmarks.evaluation import FRAMES, PETS, TIMES, pets_public_boxes, pets_t
 from benchmarks.table import Report
 from benchmarks.tracking import our_boxes
 from vitrina.errors import InputError
-from vitrina.floor.ground import anchors
+from vitrina.floor.counting.line import LineCounter, check_line
+from vitrina.floor.geometry.ground import anchors
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan
-from vitrina.floor.line import LineCounter, check_line
-from vitrina.floor.mot import MotBoxes
 from vitrina.floor.pipeline import Pipeline
+from vitrina.floor.tracking.mot import MotBoxes
 
 CAMERA, SIZE_WH = "pets", (768, 576)
 LINES, LINE_SEED, LENGTH_PX = 50, 7, (150.0, 400.0)

@@ -19,8 +19,8 @@ import httpx
 import uvicorn
 
 from benchmarks.table import Report
-from vitrina.floor import shops
-from vitrina.floor.shopfile import ShopFile
+from vitrina.floor.setup import shops
+from vitrina.floor.setup.shopfile import ShopFile
 from vitrina.floor.simulate.chain import Chain, simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from trackeval.metrics import CLEAR, HOTA, Identity
 
-from vitrina.floor.box import overlaps
-from vitrina.floor.mot import MotBoxes, read_mot
+from vitrina.floor.tracking.box import overlaps
+from vitrina.floor.tracking.mot import MotBoxes, read_mot
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "floor"
 PETS = DATA / "PETS09-S2L1"

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.table import Report
-from vitrina.floor.day import day_figures
 from vitrina.floor.layout import Shop
+from vitrina.floor.measures.day import day_figures
 from vitrina.floor.simulate.chain import Chain, simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.evaluation import COLUMNS, FRAMES, PETS, TIMES, Scores, evaluate, pets_public_boxes, pets_truth
 from benchmarks.table import BarRow, Report
-from vitrina.floor.mot import MotBoxes, mot_boxes
-from vitrina.floor.track import Tracker
-from vitrina.floor.trajectory import track_boxes
+from vitrina.floor.tracking.mot import MotBoxes, mot_boxes
+from vitrina.floor.tracking.track import Tracker
+from vitrina.floor.tracking.trajectory import track_boxes
 
 INPUT_HW = (320, 416)
 PEERS = {"ByteTrack": "ByteTrackTracker", "C-BIoU": "CBIoUTracker", "SORT": "SORTTracker"}

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from vitrina.floor import shops
-from vitrina.floor.shopfile import ShopFile
+from vitrina.floor.setup import shops
+from vitrina.floor.setup.shopfile import ShopFile
 from vitrina.floor.simulate.chain import simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES

@@ -17,7 +17,7 @@ import typer.main
 from vitrina import errors
 from vitrina.cli.lazy import leaves
 from vitrina.cli.main import app
-from vitrina.floor.measures import MEASURES
+from vitrina.floor.measures.cards import MEASURES
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import SETTINGS
 from vitrina.storage.rights import PERMISSIONS

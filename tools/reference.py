@@ -115,7 +115,7 @@ def tables() -> str:
 
 
 def measures() -> str:
-    from vitrina.floor.measures import MEASURES
+    from vitrina.floor.measures.cards import MEASURES
 
     lines = ["# Measures", "", "One name each, everywhere: pages, API, files, code.", ""]
     for measure in MEASURES.values():

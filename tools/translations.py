@@ -16,7 +16,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
 from vitrina.cli.clip import CAPTION
-from vitrina.floor.measures import MEASURES
+from vitrina.floor.measures.cards import MEASURES
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import LANGUAGES
 from vitrina.web.wording import NOTES, REASONS
@@ -61,14 +61,14 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         yield f"web/{file}", message
     yield "cli/clip.py", CAPTION
     for note in NOTES:
-        yield "floor/figures.py", note
+        yield "floor/measures/figures.py", note
     for reason in REASONS:
-        yield "floor/presence.py", reason
+        yield "floor/counting/presence.py", reason
     for table in FLOOR_TABLES.values():
         yield "floor/store.py", table.comment
     for card in MEASURES.values():
         for sentence in (card.title, card.definition, card.interval, card.hides, *(one.title for one in card.checks)):
-            yield "floor/measures.py", sentence
+            yield "floor/measures/cards.py", sentence
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from vitrina.cli.lake import open_lake
 from vitrina.cli.simulate import plan_chain, simulate
 from vitrina.errors import InputError
-from vitrina.floor.day import day_figures
-from vitrina.floor.shops import load_shop
+from vitrina.floor.measures.day import day_figures
+from vitrina.floor.setup.shops import load_shop
 from vitrina.settings import Settings, load_settings
 from vitrina.storage.database import Database
 

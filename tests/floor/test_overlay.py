@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from vitrina.floor.ground import fit_ground
+from vitrina.floor.geometry.ground import fit_ground
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Zone
 from vitrina.floor.overlay import LINE_COLOUR, Overlay, VideoFile
 from vitrina.floor.pipeline import Pipeline, Placed

@@ -16,7 +16,7 @@ import pytest
 from vitrina.errors import InputError
 from vitrina.floor.camera import RecordedCamera
 from vitrina.floor.frame import Frame
-from vitrina.floor.ground import fit_ground
+from vitrina.floor.geometry.ground import fit_ground
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Shop, Zone
 from vitrina.floor.pipeline import Pipeline
 from vitrina.floor.record import Recorder

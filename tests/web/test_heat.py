@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vitrina.floor.figures import Heat
-from vitrina.floor.ground import fit_ground
+from vitrina.floor.geometry.ground import fit_ground
+from vitrina.floor.measures.figures import Heat
 from vitrina.web.heat import colours, levels, on_picture, on_plan
 from vitrina.web.png import encode_rgba
 

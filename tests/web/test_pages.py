@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vitrina.floor import shopfile, shops
+from vitrina.floor.setup import shopfile, shops
 from vitrina.floor.simulate.chain import GAP_EVERY_DAYS
 from vitrina.product import new_id
 from vitrina.storage.secrets import SecretBox

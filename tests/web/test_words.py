@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from vitrina.floor.figures import TOO_FEW, Change, Figure
+from vitrina.floor.measures.figures import TOO_FEW, Change, Figure
 from vitrina.settings import LANGUAGES
 from vitrina.web.wording import NOTES, tell, tell_note
 from vitrina.web.words import Words, choose_language, read_catalogue

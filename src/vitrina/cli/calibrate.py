@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vitrina.errors import InputError
-from vitrina.floor.calibration import Calibration, calibrate_floor, read_points
+from vitrina.floor.geometry.calibration import Calibration, calibrate_floor, read_points
 
 
 def calibrate(

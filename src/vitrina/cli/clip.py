@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vitrina.floor import shops
 from vitrina.floor.camera import FileCamera
-from vitrina.floor.shopfile import parse
+from vitrina.floor.setup import shops
+from vitrina.floor.setup.shopfile import parse
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox

@@ -9,8 +9,8 @@ from rich.console import Console
 from vitrina.cli import shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError, NotFoundError
-from vitrina.floor import shops
 from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.setup import shops
 from vitrina.settings import Settings
 
 

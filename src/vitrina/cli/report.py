@@ -15,8 +15,8 @@ from rich.table import Table
 from vitrina.cli.lake import open_lake
 from vitrina.cli.place import find_shop
 from vitrina.errors import InputError
-from vitrina.floor.day import day_figures
-from vitrina.floor.report import rows_of, to_html
+from vitrina.floor.measures.day import day_figures
+from vitrina.floor.measures.report import rows_of, to_html
 from vitrina.product import ShopClock
 from vitrina.settings import Settings
 

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from vitrina.cli.session import database_session
 from vitrina.errors import ConflictError, InputError
-from vitrina.floor import shops
 from vitrina.floor.layout import Shop
-from vitrina.floor.shopfile import ShopFile, parse
+from vitrina.floor.setup import shops
+from vitrina.floor.setup.shopfile import ShopFile, parse
 from vitrina.settings import Settings
 from vitrina.storage.secrets import SecretBox
 

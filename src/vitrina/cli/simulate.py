@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vitrina.cli.lake import open_lake
 from vitrina.errors import InputError
-from vitrina.floor import shops as stored_shops
 from vitrina.floor.layout import Shop
-from vitrina.floor.shopfile import ShopFile
+from vitrina.floor.setup import shops as stored_shops
+from vitrina.floor.setup.shopfile import ShopFile
 from vitrina.floor.simulate.chain import Chain, simulate_chain
 from vitrina.floor.simulate.write import Written, write_chain
 from vitrina.product import ShopClock

@@ -19,7 +19,7 @@ from rich.console import Console
 from vitrina.cli import clip
 from vitrina.cli.lake import open_lake, retention_rules
 from vitrina.errors import InputError
-from vitrina.floor import shops
+from vitrina.floor.setup import shops
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database

@@ -19,12 +19,12 @@ from vitrina.errors import InputError
 from vitrina.floor.camera import FileCamera
 from vitrina.floor.frame import Frame
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Point, Shop
-from vitrina.floor.mot import read_mot, write_mot
 from vitrina.floor.overlay import Overlay, VideoFile
 from vitrina.floor.people import PersonDetector, fit_input, parse_input_hw
 from vitrina.floor.pipeline import Events, Pipeline
-from vitrina.floor.track import Tracker
-from vitrina.floor.trajectory import TrackLog, track_boxes
+from vitrina.floor.tracking.mot import read_mot, write_mot
+from vitrina.floor.tracking.track import Tracker
+from vitrina.floor.tracking.trajectory import TrackLog, track_boxes
 from vitrina.floor.watch import fit_to_layout
 from vitrina.models.manifest import PERSON_DETECTOR
 from vitrina.models.registry import EVERYWHERE, running_model

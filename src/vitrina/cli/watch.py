@@ -20,10 +20,10 @@ from vitrina.cli.lake import open_lake
 from vitrina.cli.place import choose_camera, find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
-from vitrina.floor import shops
 from vitrina.floor.camera import FileCamera, LoopCamera, WebcamCamera, open_camera
 from vitrina.floor.layout import CameraLayout, Shop
 from vitrina.floor.people import LOOK_FRAMES, PersonDetector, fit_input, parse_input_hw
+from vitrina.floor.setup import shops
 from vitrina.floor.watch import Watch, open_live, open_recording, picture_path
 from vitrina.floor.watch import watch as watch_camera
 from vitrina.settings import Settings

@@ -1,5 +1,6 @@
-"""What happens in the shop: camera → people → tracks → ground → zones, lines, queue → lake → measures.
+"""What happens in the shop: camera → people → tracking → geometry → counting → lake → measures.
 
-Everything from `people` to `queue` is pure functions over arrays; `camera`, `shops`, `store` and `watch` are edges.
-May import `errors`, `settings`, `product`, `models`, `storage`, `work`, `chat`, `worth`; never another part.
+`setup` holds the shops, `simulate` makes shops that do not exist. Everything between `people` and `record` is pure;
+`camera`, `overlay`, `watch`, `setup.shops` and what reads files are edges.
+May import `errors`, `settings`, `product`, `models`, `storage`, `work`, `worth`; never another part.
 """

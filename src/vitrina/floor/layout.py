@@ -11,7 +11,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from vitrina.floor.ground import Ground
+    from vitrina.floor.geometry.ground import Ground
 
 Point = tuple[float, float]
 ZoneKind = Literal["section", "promo", "queue", "staff", "outside"]

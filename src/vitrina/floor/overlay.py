@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrina.floor.ground import anchors
+from vitrina.floor.geometry.ground import anchors
 from vitrina.floor.layout import PLAN, CameraLayout, Layout, Line, Zone
 from vitrina.floor.pipeline import Pipeline, Placed
 

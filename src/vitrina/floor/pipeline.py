@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.floor.ground import Ground, anchors
+from vitrina.floor.counting.line import Crossing, LineCounter
+from vitrina.floor.counting.queue import QueueCounter, Wait
+from vitrina.floor.counting.visit import Visit, VisitCounter
+from vitrina.floor.geometry.ground import Ground, anchors
 from vitrina.floor.layout import PLAN, Layout, Line, Zone
-from vitrina.floor.line import Crossing, LineCounter
-from vitrina.floor.queue import QueueCounter, Wait
-from vitrina.floor.track import TrackedBox, Tracker
-from vitrina.floor.visit import Visit, VisitCounter
+from vitrina.floor.tracking.track import TrackedBox, Tracker
 
 _T = TypeVar("_T", Line, Zone)
 

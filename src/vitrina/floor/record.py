@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from vitrina.floor.heat import Heat, HeatGrid
+from vitrina.floor.counting.heat import Heat, HeatGrid
+from vitrina.floor.counting.line import Crossing
+from vitrina.floor.counting.presence import Gap, Minute, PresenceCounter
+from vitrina.floor.counting.queue import Wait
+from vitrina.floor.counting.visit import Visit
 from vitrina.floor.layout import Shop
-from vitrina.floor.line import Crossing
 from vitrina.floor.pipeline import Events, Placed
-from vitrina.floor.presence import Gap, Minute, PresenceCounter
-from vitrina.floor.queue import Wait
-from vitrina.floor.visit import Visit
 from vitrina.product import ShopClock, new_id
 
 POSITION_EVERY_S = 0.5

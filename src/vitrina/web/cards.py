@@ -10,8 +10,8 @@ from functools import cache
 import ibis
 
 from vitrina.floor.layout import Shop
-from vitrina.floor.measures import MEASURES, Measure, measure
-from vitrina.floor.queries import Marks, Tables
+from vitrina.floor.measures.cards import MEASURES, Measure, measure
+from vitrina.floor.measures.queries import Marks, Tables
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.storage.lake import Lake
 

@@ -15,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from vitrina.floor.day import day_figures, same_week_days
-from vitrina.floor.figures import DayFigures
 from vitrina.floor.layout import Shop
-from vitrina.floor.measures import Measure
-from vitrina.floor.queries import Marks, footfall
+from vitrina.floor.measures.cards import Measure
+from vitrina.floor.measures.day import day_figures, same_week_days
+from vitrina.floor.measures.figures import DayFigures
+from vitrina.floor.measures.queries import Marks, footfall
 from vitrina.floor.store import FLOOR_TABLES, POSITIONS
 from vitrina.product import ShopClock
 from vitrina.storage.lake import Lake

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.floor.figures import Heat
+from vitrina.floor.measures.figures import Heat
 
 Floats = NDArray[np.float64]
 

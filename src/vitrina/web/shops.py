@@ -10,7 +10,7 @@ from fastapi import Query
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
-from vitrina.floor.shops import list_shops, load_shop
+from vitrina.floor.setup.shops import list_shops, load_shop
 from vitrina.product import ShopClock
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.site import Site

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import get_args
 
-from vitrina.floor import figures as notes
-from vitrina.floor.figures import Change, Figure
-from vitrina.floor.presence import Reason
+from vitrina.floor.counting.presence import Reason
+from vitrina.floor.measures import figures as notes
+from vitrina.floor.measures.figures import Change, Figure
 from vitrina.web.words import NOTHING, Words
 
 
@@ -98,7 +98,7 @@ def tell_change(words: Words, figure: Figure) -> tuple[str, str, bool]:
 
 
 def tell_note(words: Words, note: str) -> str:
-    """Notes are fixed English sentences of `floor/figures.py`, several of them joined by `; `."""
+    """Notes are fixed English sentences of `floor/measures/figures.py`, several of them joined by `; `."""
     return "; ".join(_one_note(words, part) for part in note.split("; ")) if note else ""
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from vitrina.floor.day import day_figures
 from vitrina.floor.layout import Hours, Layout, Line, Plan, Shop, Zone
+from vitrina.floor.measures.day import day_figures
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.product import ShopClock, new_id
 from vitrina.storage.lake import Lake

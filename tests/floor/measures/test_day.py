@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from vitrina.floor.figures import tables
+from vitrina.floor.measures.figures import tables
 
 PEOPLE = ("ann", "bob", "cid", "dan", "eve", "fay")
 

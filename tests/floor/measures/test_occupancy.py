@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.floor.occupancy import people_inside
+from vitrina.floor.measures.occupancy import people_inside
 
 NOBODY = np.zeros(4)
 

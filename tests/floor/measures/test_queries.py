@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vitrina.errors import NotFoundError
-from vitrina.floor import queries
-from vitrina.floor.measures import CHECKS, MEASURES, measure
-from vitrina.floor.queries import Marks
+from vitrina.floor.measures import queries
+from vitrina.floor.measures.cards import CHECKS, MEASURES, measure
+from vitrina.floor.measures.queries import Marks
 from vitrina.floor.store import FLOOR_TABLES
 
 PEOPLE = [f"p{number}" for number in range(40)]

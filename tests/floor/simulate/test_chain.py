@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from vitrina.floor.day import day_figures, same_week_days
+from vitrina.floor.measures.day import day_figures, same_week_days
 from vitrina.floor.simulate.chain import simulate_chain
 from vitrina.floor.simulate.ids import event_ids
 from vitrina.floor.simulate.plan import ENTRANCE, profiles

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from vitrina.floor import estimates
-from vitrina.floor.day import opening_times
-from vitrina.floor.estimates import ShopDay
 from vitrina.floor.layout import CameraLayout, Hours, Shop
-from vitrina.floor.occupancy import people_inside
+from vitrina.floor.measures import estimates
+from vitrina.floor.measures.day import opening_times
+from vitrina.floor.measures.estimates import ShopDay
+from vitrina.floor.measures.occupancy import people_inside
+from vitrina.floor.measures.queries import Marks
+from vitrina.floor.measures.rows import DayRows, read_rows
 from vitrina.floor.pipeline import Events, Pipeline
-from vitrina.floor.queries import Marks
 from vitrina.floor.record import Recorder
-from vitrina.floor.rows import DayRows, read_rows
 from vitrina.floor.simulate import shoppers, truth
 from vitrina.floor.simulate.plan import CITIES, Profile, shop
 from vitrina.floor.simulate.sensing import Camera, Faults, calibrate, see

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.floor.ground import Ground, fit_ground
+from vitrina.floor.geometry.ground import Ground, fit_ground
 from vitrina.floor.simulate.plan import STREET_M, Profile
 
 Floats = NDArray[np.float64]

@@ -12,12 +12,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from vitrina.floor.counting.line import Crossing, Direction
+from vitrina.floor.counting.queue import Wait
+from vitrina.floor.counting.visit import Visit
 from vitrina.floor.layout import Line, Shop, Zone
-from vitrina.floor.line import Crossing, Direction
 from vitrina.floor.pipeline import Events
-from vitrina.floor.queue import Wait
 from vitrina.floor.simulate.shoppers import TURNER, Walks
-from vitrina.floor.visit import Visit
 
 Floats = NDArray[np.float64]
 

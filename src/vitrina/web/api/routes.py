@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from vitrina.errors import NotFoundError
-from vitrina.floor.figures import tables
+from vitrina.floor.measures.figures import tables
 from vitrina.models.library import known_models
 from vitrina.web.api import answers
 from vitrina.web.api.files import as_file

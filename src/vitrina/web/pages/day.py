@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from vitrina.errors import NotFoundError
-from vitrina.floor.figures import DayFigures
 from vitrina.floor.layout import CameraLayout
+from vitrina.floor.measures.figures import DayFigures
 from vitrina.web import heat
 from vitrina.web.auth import Who
 from vitrina.web.pages.day_view import day_view, neighbours, tiles

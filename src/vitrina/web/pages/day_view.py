@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vitrina.floor import figures as notes
-from vitrina.floor.figures import DayFigures, Figure, QueueDay, ZoneDay
+from vitrina.floor.measures import figures as notes
+from vitrina.floor.measures.figures import DayFigures, Figure, QueueDay, ZoneDay
 from vitrina.product import ShopClock
 from vitrina.web.charts import Bar, Sample, Span, bar_chart, interval_dot, row_bar, step_chart
 from vitrina.web.shops import ShopDay

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
-from vitrina.floor.figures import Heat
 from vitrina.floor.layout import PLAN, CameraLayout, Layout, Point, Zone
+from vitrina.floor.measures.figures import Heat
 from vitrina.web.heat import RAMP
 
 Corners = Sequence[tuple[float, float]]

@@ -1,0 +1,1 @@
+"""From tracks to crossings, visits, waits, presence and heat: state machines in seconds, restorable. Pure."""

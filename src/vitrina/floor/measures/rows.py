@@ -1,0 +1,271 @@
+"""The rows of a few days of one shop: one query per table, then NumPy columns by day.
+
+Strings become small integers: `person` is the same code in crossings and visits, `zone` and `camera` are places in
+the tuple of names beside them. Times are µs since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from functools import lru_cache
+from typing import Any, Protocol, Self
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from ibis import _
+from numpy.typing import NDArray
+
+from vitrina.floor.measures import queries
+from vitrina.floor.measures.queries import Marks
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.storage.question import select_files
+from vitrina.storage.table import PARTITION_MARK
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of equal length, and what they share."""
+
+    def where(self, mask: Mask) -> Self:
+        columns = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return replace(self, **{name: data[mask] for name, data in columns.items() if isinstance(data, np.ndarray)})
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings(Columns):
+    """Of entrance lines, without staff. role_known: False while nobody has told customers from staff."""
+
+    t: Ints
+    inbound: Mask
+    person: Ints
+    role_known: Mask
+    camera: Ints
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visits(Columns):
+    """Without staff."""
+
+    t: Ints
+    left: Ints
+    zone: Ints
+    person: Ints
+    dwell_s: Floats
+    zones: tuple[str, ...]
+
+    def in_zones(self, slugs: Sequence[str]) -> Visits:
+        return self.where(np.isin(self.zone, [code for code, slug in enumerate(self.zones) if slug in slugs]))
+
+
+@dataclass(frozen=True, slots=True)
+class Waits(Columns):
+    """Neither served nor abandoned: vanished in mid-queue."""
+
+    t: Ints
+    ended: Ints
+    zone: Ints
+    wait_s: Floats
+    served: Mask
+    abandoned: Mask
+    zones: tuple[str, ...]
+
+    def in_zone(self, slug: str) -> Waits:
+        code = self.zones.index(slug) if slug in self.zones else -1
+        return self.where(self.zone == code)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts(Columns):
+    """Each once, at its highest revision."""
+
+    t: Ints
+    total_minor: Floats
+    own_currency: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Presence(Columns):
+    t: Ints
+    camera: Ints
+    watched_s: Floats
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heat(Columns):
+    """Summed over the day's hours and cameras."""
+
+    cell_cm: Ints
+    ix: Ints
+    iy: Ints
+    seconds: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class DayRows:
+    """One business day of one shop. gaps: as in the lake, sorted by time. cameras: all that left a row of any kind."""
+
+    crossings: Crossings
+    visits: Visits
+    waits: Waits
+    receipts: Receipts
+    presence: Presence
+    heat: Heat
+    gaps: list[dict[str, Any]]
+    layout_ids: tuple[str, ...]
+    simulated: bool
+
+    @property
+    def empty(self) -> bool:
+        return not any(len(part.t) for part in (self.crossings, self.visits, self.waits, self.receipts, self.presence))
+
+    def until(self, moment_us: int) -> DayRows:
+        """The rows that began before a moment; heat and gaps have no finer time here and stay whole."""
+        parts = ("crossings", "visits", "waits", "receipts", "presence")
+        return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
+
+
+class Source(Protocol):
+    """What is needed of a lake."""
+
+    def files(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> list[str]: ...
+
+    def connect(self) -> Any: ...
+
+
+def read_rows(
+    lake: Source, shop_id: str, days: Sequence[date], *, marks: Marks, currency: str, heat_of: date
+) -> dict[date, DayRows]:
+    """The rows of each of `days`; heat of one day only, because only one is drawn."""
+    connection = lake.connect().con
+    read = {}
+    for name, sql in _sql(marks).items():
+        wanted = [heat_of] if name == "heat" else list(days)
+        files = _of_days(lake.files(name, shop_id=shop_id, days=(min(wanted), max(wanted))), wanted)
+        dates = ", ".join(f"DATE '{day}'" for day in wanted)
+        rows = f"SELECT * FROM ({select_files(FLOOR_TABLES[name], files)}) WHERE business_day IN ({dates})"  # noqa: S608
+        read[name] = connection.sql(f'WITH "{name}" AS ({rows}) SELECT * FROM ({sql})').to_arrow_table()  # noqa: S608
+    return split_by_day(read, days, currency=currency)
+
+
+def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
+    """The files of these partitions, so that those of the days between are not even opened."""
+    marks = tuple(f"{PARTITION_MARK}business_day={day}" for day in days)
+    return [file for file in files if any(mark in file for mark in marks)]
+
+
+@lru_cache(maxsize=1024)
+def _sql(marks: Marks) -> Mapping[str, str]:
+    """One query per table. Ibis needs 10–20 ms to compile one, so a layout's are kept."""
+    tables = queries.unbound()
+    selected = {
+        "crossings": queries.entrance_crossings(tables, marks).select(
+            "business_day", "t", "direction", "role", "person_id", "camera_id", "layout_id", "simulated"
+        ),
+        "visits": queries.customer_visits(tables).select(
+            "business_day", "t", "left_t", "zone_id", "person_id", "dwell_s", "layout_id", "simulated"
+        ),
+        "waits": tables["waits"].select("business_day", "t", "ended_t", "zone_id", "wait_s", "outcome"),
+        "receipts": queries.receipts(tables).select("business_day", "t", "total_minor", "currency"),
+        "presence": tables["presence"].select("business_day", "t", "camera_id", "watched_s"),
+        "gaps": tables["gaps"].select("business_day", "t", "until_t", "camera_id", "gap_s", "reason"),
+        "heat": tables["heat"].group_by("business_day", "cell_cm", "ix", "iy").agg(seconds=_.seconds.sum()),
+    }
+    return {name: str(ibis.to_sql(expression, dialect="duckdb")) for name, expression in selected.items()}
+
+
+def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency: str) -> dict[date, DayRows]:
+    """Pure: the tables of `read_rows` (lake columns) as NumPy columns by day."""
+    whole = _columns(read, currency)
+    day_of = {name: read[name]["business_day"].cast(pa.int32()).to_numpy() for name in whole}
+    gaps = read["gaps"].sort_by("t").to_pylist()
+    found = {}
+    for day in days:
+        number = (day - date(1970, 1, 1)).days
+        parts: dict[str, Any] = {name: columns.where(day_of[name] == number) for name, columns in whole.items()}
+        made_by = [read[name].filter(pc.equal(read[name]["business_day"], day)) for name in ("crossings", "visits")]
+        found[day] = DayRows(
+            **parts,
+            gaps=[gap for gap in gaps if gap["business_day"] == day],
+            layout_ids=tuple(sorted({slug for rows in made_by for slug in pc.unique(rows["layout_id"]).to_pylist()})),
+            simulated=any(pc.any(rows["simulated"]).as_py() for rows in made_by),
+        )
+    return found
+
+
+def _columns(read: Mapping[str, pa.Table], currency: str) -> dict[str, Columns]:
+    crossings, visits, waits, receipts = (read[name] for name in ("crossings", "visits", "waits", "receipts"))
+    presence, heat = read["presence"], read["heat"]
+    people, _ids = _codes(pa.chunked_array([*crossings["person_id"].chunks, *visits["person_id"].chunks], pa.string()))
+    (door, doors), (watcher, watchers) = _codes(crossings["camera_id"]), _codes(presence["camera_id"])
+    (zone, zones), (queue, queues) = _codes(visits["zone_id"]), _codes(waits["zone_id"])
+    return {
+        "crossings": Crossings(
+            t=integers(crossings, "t"),
+            inbound=_equal(crossings["direction"], "in"),
+            person=people[: crossings.num_rows],
+            role_known=~_equal(crossings["role"], "unknown"),
+            camera=door,
+            cameras=doors,
+        ),
+        "visits": Visits(
+            t=integers(visits, "t"),
+            left=integers(visits, "left_t"),
+            zone=zone,
+            person=people[crossings.num_rows :],
+            dwell_s=doubles(visits, "dwell_s"),
+            zones=zones,
+        ),
+        "waits": Waits(
+            t=integers(waits, "t"),
+            ended=integers(waits, "ended_t"),
+            zone=queue,
+            wait_s=doubles(waits, "wait_s"),
+            served=_equal(waits["outcome"], "served"),
+            abandoned=_equal(waits["outcome"], "abandoned"),
+            zones=queues,
+        ),
+        "receipts": Receipts(
+            t=integers(receipts, "t"),
+            total_minor=doubles(receipts, "total_minor"),
+            own_currency=_equal(receipts["currency"], currency),
+        ),
+        "presence": Presence(
+            t=integers(presence, "t"), camera=watcher, watched_s=doubles(presence, "watched_s"), cameras=watchers
+        ),
+        "heat": Heat(
+            cell_cm=integers(heat, "cell_cm"),
+            ix=integers(heat, "ix"),
+            iy=integers(heat, "iy"),
+            seconds=doubles(heat, "seconds"),
+        ),
+    }
+
+
+def integers(rows: pa.Table, column: str) -> Ints:
+    """Whole numbers; a timestamp column becomes µs since the epoch."""
+    values: Ints = pc.cast(rows[column], pa.int64()).to_numpy()
+    return values
+
+
+def doubles(rows: pa.Table, column: str) -> Floats:
+    values: Floats = pc.cast(rows[column], pa.float64()).to_numpy()
+    return values
+
+
+def _equal(values: pa.ChunkedArray, word: str) -> Mask:
+    return np.asarray(pc.equal(values, word).to_numpy(), dtype=bool)
+
+
+def _codes(values: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
+    encoded = values.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())

@@ -1,0 +1,267 @@
+"""The shops that somebody set up: their cameras, and their layouts as versions with the moment they hold from."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from vitrina.errors import InputError, NotFoundError
+from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.setup import shoptext
+from vitrina.floor.setup.address import HIDDEN, reveal
+from vitrina.floor.setup.shopdiff import diff, same_geometry
+from vitrina.floor.setup.shopfile import ShopFile, read_document
+from vitrina.product import new_id
+from vitrina.storage.audit import record
+from vitrina.storage.database import Base
+from vitrina.storage.secrets import SecretBox
+
+
+class ShopRow(Base):
+    """A shop. opens: by weekday `mon` … `sun`, a list of `HH:MM-HH:MM`; None when nobody said."""
+
+    __tablename__ = "shops"
+
+    slug: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    timezone: Mapped[str] = mapped_column(sa.String(64))
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    day_starts: Mapped[str] = mapped_column(sa.String(5))
+    opens: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column()
+
+
+class CameraRow(Base):
+    """What belongs to a camera whatever the layout.
+
+    source: its address with `***` for every password. secrets: those passwords, sealed, in their order.
+    chosen_input: the detector's input (height, width) that the camera chose by itself from its first pictures.
+    """
+
+    __tablename__ = "cameras"
+
+    shop_slug: Mapped[str] = mapped_column(sa.ForeignKey(ShopRow.slug), primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    source: Mapped[str] = mapped_column(sa.Text)
+    secrets: Mapped[str | None] = mapped_column(sa.Text)
+    chosen_input: Mapped[list[int] | None] = mapped_column(sa.JSON(none_as_null=True))
+
+
+class LayoutVersion(Base):
+    """Plan, cameras, zones and lines, valid from a moment until the next version's.
+
+    document: as in the shop file, with the calibration as the points that were clicked.
+    """
+
+    __tablename__ = "layouts"
+    __table_args__ = (sa.Index(None, "shop_slug", "valid_from"),)
+
+    layout_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    shop_slug: Mapped[str] = mapped_column(sa.ForeignKey(ShopRow.slug))
+    valid_from: Mapped[datetime] = mapped_column()
+    made_by: Mapped[str] = mapped_column(sa.String(100))
+    document: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did. changes: as sentences, none when nothing changed. new_layout: past and new rows differ."""
+
+    shop: Shop
+    changes: tuple[str, ...]
+    new_layout: bool
+
+
+def list_shops(session: Session) -> list[ShopRow]:
+    """Every shop, by slug."""
+    return list(session.scalars(sa.select(ShopRow).order_by(ShopRow.slug)))
+
+
+def list_layouts(session: Session, slug: str) -> list[LayoutVersion]:
+    """Every version of a shop's layout, oldest first."""
+    versions = sa.select(LayoutVersion).where(LayoutVersion.shop_slug == slug)
+    return list(session.scalars(versions.order_by(LayoutVersion.valid_from, LayoutVersion.layout_id)))
+
+
+def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Shop:
+    """The shop with the layout that is valid at a moment (now), or with its first one if that came later.
+
+    Raises NotFoundError, with the slug that may have been meant.
+    """
+    row = session.get(ShopRow, slug)
+    if row is None:
+        raise _no_shop(session, slug)
+    versions = list_layouts(session, slug)
+    valid = [version for version in versions if version.valid_from <= (at or datetime.now(UTC))]
+    return _shop(row, (valid or versions[:1])[-1], _cameras(session, slug))
+
+
+def apply(session: Session, file: ShopFile, who: str, *, box: SecretBox, now: datetime | None = None) -> Applied:
+    """Make the shop what the file says, in one transaction, with an audit record.
+
+    A new layout version is made only when geometry changed; names and addresses are changed in place. A password
+    that the file shows as `***` stays as it is stored.
+    """
+    at = now or datetime.now(UTC)
+    old = load_shop(session, file.shop.slug) if session.get(ShopRow, file.shop.slug) else None
+    changes = tuple(changes_of(session, file, box=box))
+    new_layout = old is None or not same_geometry(old.layout, file.shop.layout)
+    if old is not None and not changes:
+        return Applied(old, (), new_layout=False)
+    secrets = {camera.slug: _secrets(session, file, camera, box) for camera in file.shop.layout.cameras}
+    _write_head(session, file.shop, at)
+    _write_cameras(session, file.shop, secrets, box)
+    _forget_inputs(session, old, file.shop)
+    layout_id = new_id() if old is None or new_layout else old.layout.layout_id
+    _write_layout(session, file.shop, layout_id, who, at)
+    session.flush()
+    new = load_shop(session, file.shop.slug, at=at)
+    before = shoptext.document(old) if old else None
+    record(session, who, "shop.apply", f"shop:{new.slug}", before, shoptext.document(new))
+    return Applied(new, changes, new_layout)
+
+
+def changes_of(session: Session, file: ShopFile, *, box: SecretBox) -> list[str]:
+    """What `apply` would change, as sentences. Raises InputError where it would."""
+    shop = file.shop
+    old = load_shop(session, shop.slug) if session.get(ShopRow, shop.slug) else None
+    sentences = diff(old, shop)
+    for camera in shop.layout.cameras:
+        stored = _stored_secrets(session, shop.slug, camera.slug, box)
+        if _secrets(session, file, camera, box) != stored and old is not None and stored:
+            sentences.append(f"camera {camera.slug}: password changed")
+    return sentences
+
+
+def export(session: Session, slug: str) -> str:
+    """The shop as the text of a shop file, with `***` for every password."""
+    return shoptext.export(load_shop(session, slug))
+
+
+def camera_source(session: Session, home: Path, slug: str, camera: str) -> str:
+    """The address that opens the camera, with its passwords: hand it to the camera and to nothing that logs.
+
+    home: where the key that sealed them lies.
+    """
+    row = session.get(CameraRow, (slug, camera))
+    if row is None:
+        raise NotFoundError(f"shop {slug} has no camera {camera!r}")
+    return reveal(row.source, _stored_secrets(session, slug, camera, SecretBox(home))) if row.secrets else row.source
+
+
+def chosen_input(session: Session, slug: str, camera: str) -> tuple[int, int] | None:
+    """The detector's input (height, width) that the camera chose by itself; None before it did."""
+    row = session.get(CameraRow, (slug, camera))
+    return (row.chosen_input[0], row.chosen_input[1]) if row and row.chosen_input else None
+
+
+def keep_input(session: Session, slug: str, camera: str, input_hw: tuple[int, int]) -> None:
+    """Keep the input that the camera chose, so that it is chosen once."""
+    row = session.get(CameraRow, (slug, camera))
+    if row is None:
+        raise NotFoundError(f"shop {slug} has no camera {camera!r}")
+    row.chosen_input = list(input_hw)
+
+
+def _no_shop(session: Session, slug: str) -> NotFoundError:
+    slugs = [row.slug for row in list_shops(session)]
+    near = difflib.get_close_matches(slug, slugs, n=1)
+    if near:
+        return NotFoundError(f"there is no shop {slug!r}; did you mean {near[0]}?")
+    known = f"there are {', '.join(slugs[:10])}" if slugs else "there is none yet: vitrina floor shop apply FILE"
+    return NotFoundError(f"there is no shop {slug!r}; {known}")
+
+
+def _cameras(session: Session, slug: str) -> dict[str, CameraRow]:
+    return {row.slug: row for row in session.scalars(sa.select(CameraRow).where(CameraRow.shop_slug == slug))}
+
+
+def _shop(row: ShopRow, version: LayoutVersion, cameras: dict[str, CameraRow]) -> Shop:
+    head = {
+        "slug": row.slug,
+        "name": row.name,
+        "timezone": row.timezone,
+        "currency": row.currency,
+        "day_starts": row.day_starts,
+    }
+    document = {"shop": head, **({"hours": row.opens} if row.opens else {}), **version.document}
+    document["camera"] = [
+        camera | {"source": cameras[camera["slug"]].source if camera["slug"] in cameras else "removed"}
+        for camera in version.document["camera"]
+    ]
+    return read_document(
+        document, name=f"shop {row.slug}", layout_id=version.layout_id, valid_from=version.valid_from
+    ).shop
+
+
+def _write_head(session: Session, shop: Shop, at: datetime) -> None:
+    document = shoptext.document(shop)
+    row = session.get(ShopRow, shop.slug)
+    if row is None:
+        row = ShopRow(slug=shop.slug, created_at=at)
+        session.add(row)
+    row.name, row.timezone, row.currency = shop.name, shop.timezone, shop.currency
+    row.day_starts, row.opens = document["shop"]["day_starts"], document.get("hours")
+    session.flush()
+
+
+def _write_cameras(session: Session, shop: Shop, secrets: dict[str, tuple[str, ...]], box: SecretBox) -> None:
+    rows = _cameras(session, shop.slug)
+    for slug in rows.keys() - secrets.keys():
+        session.delete(rows[slug])
+    for camera in shop.layout.cameras:
+        row = rows.get(camera.slug) or CameraRow(shop_slug=shop.slug, slug=camera.slug)
+        row.name, row.source = camera.name, camera.source
+        sealed = secrets[camera.slug]
+        row.secrets = box.seal(json.dumps(sealed)) if sealed else None
+        session.add(row)
+
+
+def _forget_inputs(session: Session, old: Shop | None, new: Shop) -> None:
+    """A camera whose picture has another size now chooses its detector's input again."""
+    for camera in new.layout.cameras:
+        before = old.layout.camera(camera.slug) if old else None
+        row = session.get(CameraRow, (new.slug, camera.slug))
+        if row is not None and before is not None and before.size_wh != camera.size_wh:
+            row.chosen_input = None
+
+
+def _write_layout(session: Session, shop: Shop, layout_id: str, who: str, at: datetime) -> None:
+    """Add a version, or write what may change into the one that is there: everything but geometry."""
+    document = shoptext.layout_document(shop.layout)
+    for camera in document["camera"]:
+        del camera["source"]
+    version = session.get(LayoutVersion, layout_id)
+    if version is None:
+        session.add(
+            LayoutVersion(layout_id=layout_id, shop_slug=shop.slug, valid_from=at, made_by=who, document=document)
+        )
+    else:
+        version.document = document
+
+
+def _secrets(session: Session, file: ShopFile, camera: CameraLayout, box: SecretBox) -> tuple[str, ...]:
+    """The passwords to keep for a camera: the file's, and where it has `***` the stored one."""
+    given = file.secrets.get(camera.slug, ())
+    if HIDDEN not in given:
+        return given
+    stored = _stored_secrets(session, file.shop.slug, camera.slug, box)
+    if len(stored) != len(given):
+        raise InputError(
+            f"camera {camera.slug}: its address {camera.source} has {HIDDEN} for a password that is not stored. "
+            "Write the password once; it is kept encrypted, and exports show it as ***."
+        )
+    return tuple(old if new == HIDDEN else new for old, new in zip(stored, given, strict=True))
+
+
+def _stored_secrets(session: Session, slug: str, camera: str, box: SecretBox) -> tuple[str, ...]:
+    row = session.get(CameraRow, (slug, camera))
+    return tuple(json.loads(box.open(row.secrets))) if row and row.secrets else ()
