@@ -29,7 +29,7 @@ check: $(VENV)/.check ## style, types, import contracts, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m mkdocs build --strict --quiet --site-dir .cache/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir .cache/site
 
 format: $(VENV)/.check ## put every file into the house's form
 	$(BIN)/ruff check --fix .

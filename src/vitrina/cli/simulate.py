@@ -24,7 +24,7 @@ from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
 
 MADE_BY = "simulator"
-DEMO_DAYS = 29  # today and four whole weeks, so that today has four same week days to be compared with
+DEMO_DAYS = 30  # today and four whole weeks, wherever in the world today is: four same week days to compare with
 
 
 def simulate(
