@@ -71,7 +71,11 @@ def running(home: Path, *words: str) -> Iterator[tuple[psutil.Process, str, Path
 
 
 def child(tree: psutil.Process, *words: str) -> psutil.Process | None:
-    return next((one for one in tree.children() if set(words) <= set(one.cmdline())), None)
+    for one in tree.children():
+        with contextlib.suppress(psutil.Error):  # it may end while we look
+            if set(words) <= set(one.cmdline()):
+                return one
+    return None
 
 
 def test_up_greets_the_first_administrator_heals_and_ends_in_time(tmp_path: Path) -> None:

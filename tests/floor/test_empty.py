@@ -67,3 +67,21 @@ def test_memory_is_flat_and_a_large_frame_is_kept_small() -> None:
     assert empty.shape == (540, 960, 3)
     assert int(empty[0, 0, 0]) == 47
     assert to_jpeg(empty)[:2] == b"\xff\xd8"
+
+
+def test_somebody_who_stood_there_at_the_start_is_not_on_it_either() -> None:
+    shop = np.full((60, 80, 3), 90, np.uint8)
+    crowded = shop.copy()
+    crowded[20:50, 30:40] = 255
+    person = np.array([[30, 20, 40, 50]], np.float32)
+    picture = EmptyPicture(every_s=1.0, samples=15)
+
+    for second in range(3):
+        picture.add(crowded, person, float(second))
+    for second in range(3, 5):
+        picture.add(shop, NOBODY, float(second))
+
+    empty = picture.picture()
+    assert empty is not None
+    assert int(empty.max()) == 90
+    assert int(crowded.max()) == 255  # the caller's frames stay as they are

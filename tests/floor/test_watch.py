@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.floor.test_camera import write_video
 
-from vitrina.errors import InputError
-from vitrina.floor.camera import RecordedCamera
+from vitrina.errors import ConflictError, InputError
+from vitrina.floor.camera import FileCamera, RecordedCamera
 from vitrina.floor.frame import Frame
 from vitrina.floor.geometry.ground import fit_ground
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Shop, Zone
 from vitrina.floor.pipeline import Pipeline
 from vitrina.floor.record import Recorder
 from vitrina.floor.store import FLOOR_TABLES
-from vitrina.floor.watch import FileSink, LiveSink, fit_to_layout, watch
-from vitrina.storage.journal import Journal
+from vitrina.floor.watch import FileSink, fit_to_layout, open_live, open_recording, watch
+from vitrina.settings import load_settings
 from vitrina.storage.lake import Lake
 from vitrina.storage.replay import Replay
 
@@ -152,15 +154,14 @@ def test_a_file_that_was_cut_short_and_watched_again_is_as_if_it_had_never_been_
     assert facts(tmp_path / "cut") == facts(tmp_path / "whole")
 
 
-def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray]) -> None:
-    """One worker's life: it restores what the last one left, and is ended by SIGTERM (the source just stops)."""
-    place = shop()
-    journal = Journal(home / "journal", open_lake(home), writer_id="camera.riga-1.door", commit_s=60)
-    pipeline, recorder = Pipeline(place.layout, "door"), Recorder(place, "door", person_key=b"live")
-    state = journal.restore()
-    if state is not None:
-        pipeline.restore(state["pipeline"])
-        recorder.restore(state["recorder"])
+def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray], *, place: Shop | None = None) -> None:
+    """One worker's life: it settles what the last one left, and is ended by SIGTERM (the source just stops)."""
+    place = place or shop()
+    earlier = {"layout-1": shop(), place.layout.layout_id: place}
+    settings = load_settings({"VITRINA_HOME": str(home)})
+    pipeline, recorder, sink = open_live(
+        place, "door", lake=open_lake(home), settings=settings, version=earlier.__getitem__
+    )
     upcoming = iter(boxes)
 
     def detect(_picture: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +169,6 @@ def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray]) -> None:
         return found, np.full(len(found), 0.9, np.float32)
 
     camera = RecordedCamera(frames, camera_id="door")
-    sink = LiveSink(journal, pipeline, recorder)
     for _ in watch(
         camera, detect=detect, pipeline=pipeline, recorder=recorder, sink=sink, fps=60, layout=place.layout.cameras[0]
     ):
@@ -190,6 +190,26 @@ def test_after_a_restart_in_mid_day_counts_go_on_and_the_pause_is_a_gap(tmp_path
     (gap,) = rows(tmp_path, "gaps")
     assert gap["reason"] == "not running"
     assert gap["gap_s"] == pytest.approx(12, abs=1.5)
+
+
+def test_what_was_open_when_the_layout_changed_ends_under_the_layout_it_was_seen_with(tmp_path: Path) -> None:
+    boxes = walk(5.0)  # now in the zone, and over the line
+    camera, _ = scripted(boxes)
+    frames = list(camera.frames())
+    later = [replace(frames[0], t=START + 60 + index / FPS, index=index) for index in range(90)]
+    moved = shop()
+    moved = replace(moved, layout=replace(moved.layout, layout_id="layout-2", zones=()))
+
+    run_live(tmp_path, frames, boxes)
+    run_live(tmp_path, later, walk(9.0), place=moved)
+    run_live(tmp_path, [], [], place=moved)
+
+    (visit,) = rows(tmp_path, "visits")
+    first, second = rows(tmp_path, "crossings")
+    assert (visit["layout_id"], visit["ended"]) == ("layout-1", "finished")
+    assert (first["layout_id"], second["layout_id"]) == ("layout-1", "layout-2")
+    assert visit["person_id"] == first["person_id"]
+    assert first["person_id"] != second["person_id"]  # both were the first track of their run
 
 
 def test_a_gap_in_the_recording_is_on_record_as_a_gap_and_not_as_an_empty_shop(tmp_path: Path) -> None:
@@ -232,3 +252,31 @@ def test_who_spends_time_in_a_staff_zone_is_staff_from_then_on(tmp_path: Path) -
     found += recorder.rows(pipeline.finish()).get("crossings", [])
 
     assert Counter(row["role"] for row in found) == {"staff": 1}
+
+
+def open_file(home: Path, video: Path, **how: str) -> None:
+    settings = load_settings({"VITRINA_HOME": str(home)})
+    _, _, sink = open_recording(
+        FileCamera(video, camera_id="door"), shop(), "door", lake=open_lake(home), settings=settings, how=how
+    )
+    sink.close()
+
+
+def test_a_recording_is_not_watched_again_in_another_way(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.mp4", [0.0, 0.1])
+    open_file(tmp_path, video, input="320x416")
+    open_file(tmp_path, video, input="320x416")
+
+    with pytest.raises(ConflictError, match=r"input 320x416 \(now 256x352\)"):
+        open_file(tmp_path, video, input="256x352")
+
+
+def test_a_copy_of_a_recording_is_the_same_recording(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.mp4", [0.0, 0.1])
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    os.utime(copy, (1_700_000_000, 1_700_000_000))
+    open_file(tmp_path, video, input="320x416")
+
+    with pytest.raises(ConflictError):
+        open_file(tmp_path, copy, input="256x352")

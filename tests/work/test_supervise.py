@@ -67,6 +67,24 @@ def test_a_process_that_dies_at_once_waits_longer_each_time() -> None:
         assert supervisor.children["broken"].restarts <= 2
 
 
+def test_when_nobody_can_say_what_is_wanted_what_runs_goes_on() -> None:
+    looks: list[int] = []
+
+    def wanted() -> dict[str, list[str]]:
+        looks.append(1)
+        if len(looks) > 1:
+            raise OSError("the database is away")
+        return {"a": script("import time; time.sleep(60)"), "absent": ["/no/such/program"]}
+
+    supervisor = Supervisor(wanted, environ=os.environ, look_every_s=0.2)
+
+    with running(supervisor):
+        assert eventually(lambda: len(looks) > 3)
+        process = supervisor.children["a"].process
+        assert process is not None
+        assert process.poll() is None
+
+
 def test_what_is_no_longer_wanted_ends_and_what_is_new_starts(tmp_path: Path) -> None:
     wanted = {"old": script("import time; time.sleep(60)")}
     supervisor = Supervisor(lambda: dict(wanted), environ=os.environ, look_every_s=0.2)

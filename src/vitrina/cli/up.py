@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -144,10 +145,13 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
         return wanted
     with database.reading() as session:
         for row in shops.list_shops(session):
-            for camera in shops.load_shop(session, row.slug).layout.cameras:
+            layout = shops.load_shop(session, row.slug).layout
+            for camera in layout.cameras:
                 if camera.source.startswith(LIVE):
+                    # Another layout or source is another command, so its worker is started anew.
+                    edition = hashlib.blake2b(f"{layout.layout_id} {camera.source}".encode(), digest_size=8).hexdigest()
                     watch = ["floor", "watch", "--shop", row.slug, "--camera", camera.slug, "--supervised"]
-                    wanted[f"camera {row.slug}/{camera.slug}"] = [*ours, *watch]
+                    wanted[f"camera {row.slug}/{camera.slug}"] = [*ours, *watch, "--edition", edition]
     return wanted
 
 

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from itertools import chain, islice
 from typing import Annotated
@@ -50,6 +50,7 @@ def watch(
     fps: video.Fps = None,
     as_json: video.AsJson = False,
     supervised: Annotated[bool, typer.Option(hidden=True)] = False,
+    _edition: Annotated[str, typer.Option("--edition", hidden=True)] = "",
 ) -> None:
     """Watch cameras and put what happens into the lake. Ctrl-C loses nothing; the same file twice counts once.
 
@@ -75,8 +76,16 @@ def watch(
             pool.submit(_watch_one, settings, lake, place, layout, camera, input_size, progress, stop)
             for layout, camera in cameras
         ]
-        results = [future.result() for future in running]
+        results = _results(running, stop)
     _say(place, cameras, results, as_json=as_json, cut=stop.is_set())
+
+
+def _results(running: list[Future[Watch]], stop: threading.Event) -> list[Watch]:
+    """What each camera brought. One that fails ends the others in order, and says so at once."""
+    done, _ = wait(running, return_when=FIRST_EXCEPTION)
+    if any(future.exception() for future in done):
+        stop.set()
+    return [future.result() for future in running]
 
 
 def _watch_one(
@@ -92,10 +101,17 @@ def _watch_one(
     """One camera from its first frame to its last, in a thread of its own."""
     detector = video.open_detector(settings, place=place.slug)
     choose_input(settings, place, layout, camera, detector, input_size)
+
+    def version(layout_id: str) -> Shop:
+        with database_session(settings) as session:
+            return shops.load_version(session, place.slug, layout_id)
+
     pipeline, recorder, sink = (
-        open_recording(camera, place, layout.slug, lake=lake, settings=settings)
+        open_recording(
+            camera, place, layout.slug, lake=lake, settings=settings, how=_how(settings, camera, detector, layout)
+        )
         if isinstance(camera, FileCamera)
-        else open_live(place, layout.slug, lake=lake, settings=settings)
+        else open_live(place, layout.slug, lake=lake, settings=settings, version=version)
     )
     task = progress.add_task(layout.slug, total=getattr(camera, "duration_s", None), state="starting")
     state = Watch(camera.health)
@@ -112,6 +128,17 @@ def _watch_one(
     ):
         _show(progress, task, state)
     return state
+
+
+def _how(settings: Settings, camera: FileCamera, detector: PersonDetector, layout: CameraLayout) -> dict[str, str]:
+    """What decides the rows of a recording besides the recording."""
+    height, width = detector.input_hw(layout.size_wh)
+    return {
+        "detector": detector.model.name,
+        "input": f"{height}x{width}",
+        "fps": f"{camera.fps_used:g}",
+        "analysis_fps": f"{settings.analysis_fps:g}",
+    }
 
 
 def choose_input(

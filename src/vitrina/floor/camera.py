@@ -101,7 +101,10 @@ class FileCamera:
             scale = self._clock_scale()
             if container.duration:
                 self.duration_s = container.duration / av.time_base * scale
-            self.start = start or _creation_time(container) or datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+            told = start or _creation_time(container)
+            self.start_is_guessed = told is None
+            # The file was last written when the recording ended.
+            self.start = told or datetime.fromtimestamp(path.stat().st_mtime - (self.duration_s or 0.0)).astimezone()
 
     def frames(self) -> Iterator[Frame]:
         scale = self._clock_scale()
@@ -121,6 +124,11 @@ class FileCamera:
                 yield Frame(t=t, rgb=picture.rgb, camera_id=self.camera_id, index=self.health.frames - 1)
         if self.health.frames == 0:
             raise CameraError(f"{self.path}: no picture could be decoded. Is the file complete? Try playing it.")
+
+    @property
+    def fps_used(self) -> float:
+        """The frame rate that times are computed with."""
+        return self._fps or self.health.fps_claimed
 
     def _clock_scale(self) -> float:
         claimed = self.health.fps_claimed
@@ -143,16 +151,18 @@ class LoopCamera:
         index = 0
         while True:
             clip = FileCamera(self.path, camera_id=self.camera_id, fps=self._fps)
-            began, first_t = time.time(), None
+            # Paced by the clock that nobody sets.
+            began, began_mono, first_t = time.time(), time.monotonic(), None
             for frame in clip.frames():
                 first_t = frame.t if first_t is None else first_t
-                due = began + frame.t - first_t
-                time.sleep(max(0.0, due - time.time()))
-                if time.time() - due > 1.0:
+                passed_s = frame.t - first_t
+                wait_s = began_mono + passed_s - time.monotonic()
+                time.sleep(max(0.0, wait_s))
+                if wait_s < -LATE_S:
                     self.health.dropped += 1  # we are too slow: a live camera would not wait for us
                     continue
-                _note_frame(self.health, due)
-                yield Frame(t=due, rgb=frame.rgb, camera_id=self.camera_id, index=index)
+                _note_frame(self.health, began + passed_s)
+                yield Frame(t=began + passed_s, rgb=frame.rgb, camera_id=self.camera_id, index=index)
                 index += 1
 
 

@@ -36,8 +36,15 @@ class EmptyPicture:
             self._kept, self._known = [], None
         if self._kept:
             small = np.where(hidden[..., None], self._kept[-1], small)
-        # What nobody has stood before has been seen; the rest stays as it was until somebody moves away.
-        self._known = ~hidden if self._known is None else self._known | ~hidden
+        if self._known is None:
+            self._known = ~hidden
+        else:
+            # Behind whom nobody had looked before: what is there now was there all along.
+            newly = ~hidden & ~self._known
+            self._kept = (
+                [np.where(newly[..., None], small, sample) for sample in self._kept] if newly.any() else self._kept
+            )
+            self._known |= newly
         if len(self._kept) < self._samples:
             self._kept.append(small)
         else:

@@ -95,9 +95,13 @@ class Pipeline:
         self._insert(tracks.backfill)
         return self._place_until(t - CONFIRM_S, events)
 
+    def drain(self) -> Events:
+        """Place what waits, because no frame will come for a while; what is open stays open."""
+        return self._place_until(np.inf)
+
     def finish(self) -> Events:
         """Place what waits, end every visit and wait: the file or the shift is over."""
-        events = self._place_until(np.inf)
+        events = self.drain()
         for counter in self.lines.values():
             events.crossings += counter.finish()
         for visits in self.visits.values():
@@ -114,16 +118,11 @@ class Pipeline:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()` with tracks that begin anew: crossings that waited settle, open visits end."""
-        for space, lines in self.lines.items():
-            if space in state["lines"]:
-                lines.restore(state["lines"][space])
-        for space, visits in self.visits.items():
-            if space in state["visits"]:
-                visits.restore(state["visits"][space])
-        for space, queues in self.queues.items():
-            if space in state["queues"]:
-                queues.restore(state["queues"][space])
+        """Be where the pipeline was that gave `state()`, tracks included, so that `finish` can end what was open."""
+        for name, by_space in (("lines", self.lines), ("visits", self.visits), ("queues", self.queues)):
+            for space, counter in by_space.items():
+                if space in state[name]:
+                    counter.restore(state[name][space], same_tracks=True)
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Line → {"in": n, "out": n}, net of U-turns, with the crossings that are not settled yet."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.errors import InputError
+from vitrina.errors import ConflictError, InputError
 from vitrina.floor.camera import Camera, FileCamera, Health, thin
 from vitrina.floor.empty import EmptyPicture, to_jpeg
 from vitrina.floor.frame import Frame
@@ -77,10 +79,12 @@ class Sink(Protocol):
 class LiveSink:
     """For a camera that cannot be watched again: rows and state go to a journal about once a second."""
 
-    def __init__(self, journal: Journal, pipeline: Pipeline, recorder: Recorder) -> None:
+    def __init__(self, journal: Journal, pipeline: Pipeline, recorder: Recorder, *, identity: dict[str, str]) -> None:
+        """identity: of this run, kept with its state: under which layout and key its people were seen."""
         self._journal = journal
         self._pipeline = pipeline
         self._recorder = recorder
+        self._identity = identity
         self._rows: Rows = {}
         self._due = time.monotonic()
 
@@ -95,11 +99,13 @@ class LiveSink:
         """A live camera comes to no end: what is open goes on with the next start."""
 
     def close(self) -> None:
+        self.note(self._recorder.rows(self._pipeline.drain()))
         self._write()
         self._journal.close()
 
     def _write(self) -> None:
-        self._journal.note(self._rows, {"pipeline": self._pipeline.state(), "recorder": self._recorder.state()})
+        state = {"pipeline": self._pipeline.state(), "recorder": self._recorder.state(), **self._identity}
+        self._journal.note(self._rows, state)
         self._rows = {}
 
 
@@ -155,43 +161,85 @@ def watch(
             sink.note(rows)
             empty.add(frame.rgb, boxes_xyxy, frame.t)
             if picture is not None and empty.ready and frame.t >= picture_due:
-                save_picture(empty, picture)
+                _try_to_save(empty, picture)
                 picture_due = frame.t + (PICTURE_EVERY_S if camera.live else np.inf)
             state.note(frame, events, rows)
             state.totals, state.inside = pipeline.totals(), pipeline.inside()
             yield state
         sink.finish()
     finally:
-        if picture is not None and empty.ready:
-            save_picture(empty, picture)
         sink.close()
+        if picture is not None and empty.ready:
+            _try_to_save(empty, picture)
 
 
 def open_recording(
-    camera: FileCamera, shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings
+    camera: FileCamera, shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings, how: dict[str, str]
 ) -> tuple[Pipeline, Recorder, FileSink]:
-    """What `watch` needs for a file. Its identity is content, beginning, camera and layout: rows of it land once."""
-    identity = (
-        f"{shop.slug}/{camera_slug}/{camera.start.timestamp()}/{shop.layout.layout_id}/{fingerprint(camera.path)}"
-    )
+    """What `watch` needs for a file. Its identity is content, beginning, camera and layout: rows of it land once.
+
+    how: what else decides the rows (detector, input, frame rates). Raises ConflictError when the recording was
+    watched otherwise before, because skipping what is there would then mix two stories.
+    """
+    # A copy has another modification time and is the same recording.
+    began = "" if camera.start_is_guessed else str(camera.start.timestamp())
+    identity = f"{shop.slug}/{camera_slug}/{began}/{shop.layout.layout_id}/{fingerprint(camera.path)}"
     writer_id = "file." + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    _check_how(settings.home / "recordings" / f"{writer_id}.json", how | {"start": camera.start.isoformat()}, camera)
     recorder = Recorder(shop, camera_slug, person_key=SecretBox(settings.home).derive(identity))
     replay = Replay(lake, writer_id=writer_id, commit_s=settings.lake_commit_s, commit_rows=settings.lake_commit_rows)
     pipeline = Pipeline(shop.layout, camera_slug)
     return pipeline, recorder, FileSink(replay, pipeline, recorder)
 
 
-def open_live(shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings) -> tuple[Pipeline, Recorder, LiveSink]:
-    """What `watch` needs for a camera that runs now, going on from where the last worker of it ended."""
+def _check_how(path: Path, how: dict[str, str], camera: FileCamera) -> None:
+    """The first run writes down how it watched; later ones must do the same."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(json.dumps(how), encoding="utf-8")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if camera.start_is_guessed:
+        camera.start = datetime.fromisoformat(before["start"])
+    changed = [f"{name} {before.get(name)} (now {value})" for name, value in how.items() if before.get(name) != value]
+    changed = [one for one in changed if not (camera.start_is_guessed and one.startswith("start "))]
+    if changed:
+        raise ConflictError(
+            f"{camera.path}: this recording is in the lake already, watched with {', '.join(changed)}. "
+            "Watch it with the same values to complete it, or as another recording with another --start."
+        )
+
+
+def open_live(
+    shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings, version: Callable[[str], Shop]
+) -> tuple[Pipeline, Recorder, LiveSink]:
+    """What `watch` needs for a camera that runs now, going on from where its last worker ended.
+
+    version: the shop under an earlier layout, by its id: what was open then ends under what it was seen with.
+    """
     folder = settings.home / "journal" / shop.slug / camera_slug
     journal = Journal(folder, lake, writer_id=f"camera.{shop.slug}.{camera_slug}", commit_s=settings.lake_commit_s)
-    pipeline = Pipeline(shop.layout, camera_slug)
-    recorder = Recorder(shop, camera_slug, person_key=os.urandom(32))
+    key = os.urandom(32)
+    pipeline, recorder = Pipeline(shop.layout, camera_slug), Recorder(shop, camera_slug, person_key=key)
+    identity = {"layout_id": shop.layout.layout_id, "person_key": key.hex()}
+    sink = LiveSink(journal, pipeline, recorder, identity=identity)
     state = journal.restore()
     if state is not None:
-        pipeline.restore(state["pipeline"])
-        recorder.restore(state["recorder"])
-    return pipeline, recorder, LiveSink(journal, pipeline, recorder)
+        sink.note(settle(state, version(state["layout_id"]), camera_slug, recorder))
+    return pipeline, recorder, sink
+
+
+def settle(state: dict[str, Any], shop: Shop, camera_slug: str, recorder: Recorder) -> Rows:
+    """End what the last worker left open, with its layout and its people's ids; the pause is a gap of `recorder`."""
+    before = Pipeline(shop.layout, camera_slug)
+    before.restore(state["pipeline"])
+    noted = Recorder(shop, camera_slug, person_key=bytes.fromhex(state["person_key"]))
+    noted.restore(state["recorder"])
+    rows = noted.rows(before.finish())
+    for table, more in noted.finish().items():
+        rows.setdefault(table, []).extend(more)
+    recorder.restore(noted.state())
+    return rows
 
 
 def fit_to_layout(size_wh: tuple[int, int], camera: CameraLayout) -> float:
@@ -210,6 +258,14 @@ def fit_to_layout(size_wh: tuple[int, int], camera: CameraLayout) -> float:
 
 def picture_path(home: Path, shop: str, camera: str) -> Path:
     return home / "pictures" / shop / f"{camera}.jpg"
+
+
+def _try_to_save(empty: EmptyPicture, path: Path) -> None:
+    """A full disk costs the picture, not the rows."""
+    try:
+        save_picture(empty, path)
+    except OSError as error:
+        logger.warning("the picture of the empty shop was not saved: %s: %s", path, error.strerror)
 
 
 def save_picture(empty: EmptyPicture, path: Path) -> None:

@@ -140,6 +140,14 @@ def list_jobs(session: Session, *, state: State | None = None, limit: int = 100)
     return list(session.scalars(query if state is None else query.where(Job.state == state)))
 
 
+def overdue_s(session: Session, now: datetime) -> float:
+    """Seconds that the job which is overdue longest has been left, waiting or by a worker that died; 0: none is."""
+    waiting = sa.select(sa.func.min(Job.run_at)).where(Job.state == State.WAITING, Job.run_at <= now)
+    left = sa.select(sa.func.min(Job.lease_until)).where(Job.state == State.RUNNING, Job.lease_until <= now)
+    since = [oldest for query in (waiting, left) if (oldest := session.scalar(query)) is not None]
+    return (now - min(since)).total_seconds() if since else 0.0
+
+
 def cancel(session: Session, job_id: str, *, reason: str) -> None:
     """A worker that is at it notices at its next heartbeat. Raises ConflictError when the job has ended."""
     job = get_job(session, job_id)

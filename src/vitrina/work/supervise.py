@@ -59,11 +59,18 @@ class Supervisor:
             while not stop.wait(0.1):
                 if time.monotonic() - looked_at >= self._look_every_s:
                     looked_at = time.monotonic()
-                    self._take_wanted()
+                    self._look()
                 for child in self.children.values():
                     self._tend(child)
         finally:
             self._end(list(self.children.values()))
+
+    def _look(self) -> None:
+        """Ask what is wanted; when nobody can say, what runs goes on running."""
+        try:
+            self._take_wanted()
+        except Exception:
+            logger.exception("cannot tell which processes are wanted; what runs goes on")
 
     def _take_wanted(self) -> None:
         wanted = {name: tuple(command) for name, command in self._wanted().items()}
@@ -90,7 +97,13 @@ class Supervisor:
             child.process = None
         if now >= child.starts_at:
             # The pipe is never written to: its end tells the child that we are gone (`leave_with_parent`).
-            child.process = subprocess.Popen(child.command, env=self._environ, stdin=subprocess.PIPE)  # noqa: S603
+            try:
+                child.process = subprocess.Popen(child.command, env=self._environ, stdin=subprocess.PIPE)  # noqa: S603
+            except OSError as error:
+                child.pause_s = min(child.pause_s * 2, LONGEST_PAUSE_S)
+                child.starts_at = now + child.pause_s
+                logger.warning("%s cannot be started (%s), next try in %.1f s", child.name, error, child.pause_s)
+                return
             child.started_at, child.restarts = now, child.restarts + 1
 
     def _end(self, children: list[Child]) -> None:

@@ -104,6 +104,14 @@ def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Sho
     return _shop(row, (valid or versions[:1])[-1], _cameras(session, slug))
 
 
+def load_version(session: Session, slug: str, layout_id: str) -> Shop:
+    """The shop as it was under one version of its layout, or as it is when that version is gone."""
+    row, version = session.get(ShopRow, slug), session.get(LayoutVersion, layout_id)
+    if row is None or version is None or version.shop_slug != slug:
+        return load_shop(session, slug)
+    return _shop(row, version, _cameras(session, slug))
+
+
 def apply(session: Session, file: ShopFile, who: str, *, box: SecretBox, now: datetime | None = None) -> Applied:
     """Make the shop what the file says, in one transaction, with an audit record.
 
