@@ -3,6 +3,7 @@
 A live worker notes what it made, and the state from which it would go on, as one entry that is written whole or not
 at all. Entries are committed to the lake in groups; the group's transaction number is that of its last entry. After a
 crash the entries that are left are committed again, which skips what is there, and the last one's state is restored.
+Once in the lake, rows leave this disk: of the last entry only the state stays.
 """
 
 from __future__ import annotations
@@ -13,98 +14,210 @@ import logging
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from vitrina.errors import StorageError
+from vitrina.errors import ConflictError, StorageError, VitrinaError
 from vitrina.storage.lake import Lake
+from vitrina.storage.spool import lock_alone, sync_folder
 
 logger = logging.getLogger(__name__)
 
 State = dict[str, Any]
 RowsByTable = Mapping[str, Sequence[Mapping[str, Any]]]
 
+_LOCK = ".lock"
+
 
 class Journal:
-    """One worker's entries below `folder`; `writer_id` is its own in the lake. A thread commits every `commit_s`."""
+    """One worker's entries below `folder`, locked against other workers; `writer_id` is its own in the lake.
 
-    def __init__(self, folder: Path, lake: Lake, *, writer_id: str, commit_s: float) -> None:
+    A thread commits every `commit_s` seconds, and when `commit_rows` rows were noted.
+    """
+
+    def __init__(self, folder: Path, lake: Lake, *, writer_id: str, commit_s: float, commit_rows: int = 5000) -> None:
+        """Raises ConflictError while another process (or object) has this journal open."""
         self._folder = folder
         self._lake = lake
         self._writer_id = writer_id
-        self._commit_s = commit_s
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._last = max(
-            (number for number, _ in self._entries()),
-            default=max(lake.committed(table, writer_id) or 0 for table in lake.tables),
-        )
+        self._commit_s, self._commit_rows = commit_s, commit_rows
+        self._noted_rows = 0
         self._committing = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        self._wake = threading.Event()
+        self._closed = False
+        self._lock = _lock(folder)
+        try:
+            noted = [number for number, _ in _entries(folder)]
+            committed = [lake.committed(table, writer_id) or 0 for table in lake.tables]
+            self._last = max(noted + committed, default=0)
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def restore(self) -> State | None:
-        """The state of the last entry; None for a worker that never ran."""
-        entries = list(self._entries())
-        return _read(entries[-1][1])["state"] if entries else None
+        """The state of the last entry; None for a worker that never ran. Raises StorageError for a damaged entry."""
+        entries = list(_entries(self._folder))
+        return _read(entries[-1][1]).state if entries else None
 
     def note(self, rows: RowsByTable, state: State) -> None:
-        """Rows and state are safe on this machine's disk when this returns."""
+        """Rows and state are safe on this machine's disk when this returns. Raises InputError or StorageError."""
+        self._check_open()
+        tables = {table: self._lake.conform(table, list(some)) for table, some in rows.items() if some}
         self._last += 1
-        content = {
-            "state": state,
-            "rows": {table: _pack(self._lake.conform(table, list(some))) for table, some in rows.items() if some},
-        }
-        _write_whole(self._folder / f"{self._last:012d}.json", json.dumps(content).encode())
+        _write(self._folder / f"{self._last:012d}.json", _Entry(state, tables))
+        self._noted_rows += sum(table.num_rows for table in tables.values())
+        if self._noted_rows >= self._commit_rows:
+            self._noted_rows = 0
+            self._wake.set()
 
     def commit(self) -> None:
-        """Put every entry's rows into the lake. The last entry stays: its state is where the next worker goes on."""
+        """Put every entry's rows into the lake. The last entry's state stays: there the next worker goes on."""
         with self._committing:
-            entries = list(self._entries())
-            tables: defaultdict[str, list[pa.Table]] = defaultdict(list)
-            for number, path in entries:
-                for table, packed in _read(path)["rows"].items():
-                    # An entry that was noted while a commit was under way may share a group with rows that are there.
-                    if number > (self._lake.committed(table, self._writer_id) or 0):
-                        tables[table].append(_unpack(packed))
-            for table, parts in tables.items():
-                rows = pa.concat_tables(parts)
-                self._lake.append(table, rows, writer_id=self._writer_id, batch_no=entries[-1][0])
-            for _, path in entries[:-1]:
-                path.unlink()
+            self._check_open()
+            _commit(self._folder, self._lake, self._writer_id)
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.commit()
+        """Commit, and let others watch this camera. Rows that cannot be committed now wait for the next worker."""
+        if self._closed:
+            return
+        try:
+            with self._committing:
+                self._closed = True
+                _commit(self._folder, self._lake, self._writer_id)
+        finally:
+            self._wake.set()
+            self._thread.join()
+            os.close(self._lock)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._commit_s):
+        while True:
+            self._wake.wait(self._commit_s)
+            self._wake.clear()
+            if self._closed:
+                return
             try:
                 self.commit()
-            except StorageError:
-                logger.warning("rows wait on disk: the lake did not take them, they are tried again", exc_info=True)
+            except Exception:  # the edge of a worker loop; the rows are safe in their entries
+                if not self._closed:
+                    logger.warning("rows wait on disk: the lake did not take them, they are tried again", exc_info=True)
 
-    def _entries(self) -> Iterator[tuple[int, Path]]:
-        for path in sorted(self._folder.glob("[0-9]*.json")):
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self._folder}: this journal is closed; open it again to note more")
+
+
+def recover_journals(folder: Path, lake: Lake, *, keep: Collection[tuple[str, str]]) -> int:
+    """Commit what workers left in `folder`/<shop>/<camera>; gives how many rows that were.
+
+    keep: shop and camera of those that may be watched again; the folders of others go, with their state. A camera that
+    is being watched now is left alone, and one whose rows cannot be committed is logged and keeps them.
+    """
+    recovered = 0
+    for camera in sorted(path for path in folder.glob("*/*") if path.is_dir()):
+        try:
+            recovered += _recover(camera, lake, keep=keep)
+        except (VitrinaError, OSError):
+            logger.exception("%s: rows of a camera that nobody watches are not in the lake yet", camera)
+    return recovered
+
+
+def _recover(folder: Path, lake: Lake, *, keep: Collection[tuple[str, str]]) -> int:
+    shop, camera = folder.parent.name, folder.name
+    try:
+        lock = _lock(folder)
+    except ConflictError:
+        return 0  # its worker is alive
+    try:
+        recovered = _commit(folder, lake, f"camera.{shop}.{camera}")
+        if (shop, camera) not in keep:
+            _remove(folder)
+    finally:
+        os.close(lock)
+    return recovered
+
+
+def _remove(folder: Path) -> None:
+    """The lock goes last; a worker that takes a new one right then keeps the folder."""
+    for _, path in _entries(folder):
+        path.unlink()
+    (folder / _LOCK).unlink()
+    with suppress(OSError):
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+def _lock(folder: Path) -> int:
+    busy = f"{folder}: another process is watching this camera now; stop it before you start another"
+    lock = lock_alone(folder / _LOCK, busy=busy)
+    for draft in folder.glob("*.draft"):  # its writer was killed
+        draft.unlink()
+    return lock
+
+
+class _Entry(NamedTuple):
+    state: State
+    rows: dict[str, pa.Table]
+
+
+def _commit(folder: Path, lake: Lake, writer_id: str) -> int:
+    """Gives how many rows the lake had not had."""
+    entries = list(_entries(folder))
+    there: dict[str, int] = {}
+    waiting: defaultdict[str, list[pa.Table]] = defaultdict(list)
+    last: _Entry | None = None
+    for number, path in entries:
+        last = _read(path)
+        for table, rows in last.rows.items():
+            if table not in there:
+                there[table] = lake.committed(table, writer_id) or 0
+            # An entry that was noted while a commit was under way may share a group with rows that are there.
+            if number > there[table]:
+                waiting[table].append(rows)
+    for table, parts in waiting.items():
+        lake.append(table, pa.concat_tables(parts), writer_id=writer_id, batch_no=entries[-1][0])
+    for _, path in entries[:-1]:
+        path.unlink()
+    if last is not None and last.rows:
+        _write(entries[-1][1], _Entry(last.state, {}))
+    return sum(part.num_rows for parts in waiting.values() for part in parts)
+
+
+def _entries(folder: Path) -> Iterator[tuple[int, Path]]:
+    for path in sorted(folder.glob("*.json")):
+        if path.stem.isdecimal():
             yield int(path.stem), path
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def _write(path: Path, entry: _Entry) -> None:
+    """Whole or not at all, also when the power is cut."""
+    content = {"state": entry.state, "rows": {table: _pack(rows) for table, rows in entry.rows.items()}}
     draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(json.dumps(content).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(f"{path}: rows cannot be written: {error.strerror}. Free some space.") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_bytes())
-    return content
+def _read(path: Path) -> _Entry:
+    try:
+        content = json.loads(path.read_bytes())
+        return _Entry(content["state"], {table: _unpack(packed) for table, packed in content["rows"].items()})
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        raise StorageError(
+            f"{path}: a journal entry cannot be read ({error}). Move this file to another folder and start the camera "
+            "again: it goes on from the entry before, or from new, and only this entry's rows are missing."
+        ) from error
 
 
 def _pack(table: pa.Table) -> str:

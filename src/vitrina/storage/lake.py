@@ -143,8 +143,15 @@ class Lake:
             commit_rows=self._commit_rows,
         )
 
+    def lock_path(self, writer_id: str) -> Path:
+        """The lock file of a writer that appends without a spool, such as a recording's."""
+        return self._spool / ".files" / _check_writer(writer_id)
+
     def recover(self) -> int:
-        """Commit what writers left behind that nobody opens any more (a camera that was removed); gives how many."""
+        """Commit what writers left behind that nobody opens any more; gives how many batches.
+
+        Sees the spools of `writer`. What workers noted in a journal, `journal.recover_journals` commits.
+        """
         recovered = 0
         for folder in sorted(self._spool.glob("*/*")):
             table, writer_id = folder.parent.name, folder.name

@@ -31,9 +31,9 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         """Raises ConflictError when another process (or object) has this spool open."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
-        self._lock = _lock(folder)
+        busy = f"{folder}: another process writes here; give each writer an id of its own"
+        self._lock = lock_alone(folder / "lock", busy=busy)
         self._file: FileIO | None = None
         self._number = max(self.segments(), default=0)
         self.open_rows = 0
@@ -98,7 +98,7 @@ class Spool:
         try:
             file.write(_MARK)
             _write_records(file, [schema.serialize()])
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError:
             file.close()
             path.unlink()
@@ -108,14 +108,31 @@ class Spool:
         return file
 
 
-def _lock(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+def lock_alone(path: Path, *, busy: str) -> int:
+    """Lock a file, which is made where it is missing, until the descriptor is closed or the process ends.
+
+    Raises ConflictError with the message `busy` when somebody else holds it.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise ConflictError(busy) from error
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # who held it before removed it, so it would lock nobody out
+
+
+def sync_folder(folder: Path) -> None:
+    """Names that were made or changed in the folder survive a power cut when this returns."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        os.fsync(descriptor)
+    finally:
         os.close(descriptor)
-        raise ConflictError(f"{folder}: another process writes here; give each writer an id of its own") from error
-    return descriptor
 
 
 def _write_records(file: FileIO, payloads: list[pa.Buffer]) -> None:
@@ -152,11 +169,3 @@ def _report_tail(path: Path, content: bytes, at: int) -> None:
     kept = path.with_suffix(".damaged")
     kept.write_bytes(content[at:])
     logger.error("%s: damaged at byte %d; the %d bytes from there on are kept in %s", path, at, len(content) - at, kept)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
