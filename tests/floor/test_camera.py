@@ -74,6 +74,14 @@ def test_a_camera_that_says_25_fps_and_delivers_21_is_found_out(tmp_path: Path) 
     assert camera.health.fps_got == pytest.approx(21, rel=0.01)
 
 
+@pytest.mark.parametrize("fps", [0.0, -3.0, float("nan"), float("inf")])
+def test_a_frame_rate_that_cannot_be_is_refused(tmp_path: Path, fps: float) -> None:
+    path = write_video(tmp_path / "clip.mp4", [0.0, 0.1])
+
+    with pytest.raises(InputError, match="above 0"):
+        FileCamera(path, camera_id="door", start=START, fps=fps)
+
+
 def test_a_header_that_lies_about_the_frame_rate_can_be_corrected(tmp_path: Path) -> None:
     path = write_video(tmp_path / "seven.avi", [k / 10 for k in range(21)], rate=10)
 
@@ -189,6 +197,7 @@ def test_a_clock_that_begins_anew_in_mid_file_goes_on_where_it_was(tmp_path: Pat
         ("webcam:front", "webcam:NUMBER"),
         ("loop:clip.mp4?fps=fast", "such as ?fps=7"),
         ("/no/such/clip.mp4", "there is no such file"),
+        ("/", "is a folder"),
     ],
 )
 def test_a_source_that_cannot_be_opened_says_what_to_give(source: str, said: str) -> None:

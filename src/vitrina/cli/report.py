@@ -38,17 +38,20 @@ def report(
       vitrina floor report --shop riga-1 --day 2026-11-20 --json
       vitrina floor report --shop riga-1 --day yesterday --html yesterday.html
     """
+    if as_json and html is not None:
+        raise InputError("--json and --html: choose one of them")
     settings: Settings = context.obj
     place = find_shop(settings, shop_name)
     now = datetime.now(UTC)
     wanted = parse_day(day, ShopClock(place.timezone, place.day_starts).business_day(now))
+    if wanted > ShopClock(place.timezone, place.day_starts).business_day(now):
+        raise InputError(f"--day: {wanted} has not been yet")
     today = wanted == ShopClock(place.timezone, place.day_starts).business_day(now)
     figures = day_figures(
         open_lake(settings), place, wanted, k_anonymity=settings.k_anonymity, now=now if today else None
     )
     if html is not None:
-        html.write_text(to_html(figures, shop_name=place.name), encoding="utf-8")
-        Console().print(f"→ {html}")
+        write_page(html, to_html(figures, shop_name=place.name))
     elif as_json:
         Console().print_json(json.dumps(asdict(figures)))
     else:
@@ -57,6 +60,14 @@ def report(
         for row in rows_of(figures):
             table.add_row(*row)
         Console().print(table)
+
+
+def write_page(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write it: {error.strerror}") from error
+    Console().print(f"→ {path}")
 
 
 def parse_day(text: str, today: date) -> date:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,6 +26,7 @@ from vitrina.floor.setup import shops
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
+from vitrina.storage.journal import recover_journals
 from vitrina.work.cron import parse_cron
 from vitrina.work.jobs import Schedule, forget_finished
 from vitrina.work.supervise import Supervisor, leave_with_parent
@@ -66,11 +69,7 @@ def up(
             work_off(settings, is_demo=is_demo)
         case "all":
             prepare(settings)
-            if not is_demo:
-                _greet(settings)
-            if open_page:
-                path = "/demo" if is_demo else "/"
-                threading.Thread(target=_open_when_ready, args=(settings.base_url, path), daemon=True).start()
+            threading.Thread(target=_welcome, args=(settings, is_demo, open_page), daemon=True).start()
             supervise(settings, environ, is_demo=is_demo)
         case _:
             raise InputError(f"--only: expected one of {', '.join(ROLES)}, got {only!r}")
@@ -104,8 +103,7 @@ def demo(
     street = clip.find(settings, video, console=console)
     if street is not None:
         clip.add_street(settings, street)
-    url = f"{settings.base_url}/demo"
-    Console().print(f"\n[bold]Vitrina[/] is at [bold]{url}[/] (this machine only). Ctrl-C ends it.\n", soft_wrap=True)
+    console.print("Starting …")
     # A fresh process keeps none of the memory that the simulation took.
     command = [sys.executable, "-m", "vitrina.cli.main", "up", "--is-demo", *(["--open"] if browser else [])]
     os.execve(command[0], command, environ)  # noqa: S606 - our own command, without a shell
@@ -207,7 +205,11 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             forget_finished(session, datetime.now(UTC) - timedelta(days=FINISHED_JOBS_DAYS))
 
     def recover(_job: RunningJob) -> str:
-        return f"{lake.recover()} batches recovered"
+        with database.reading() as session:
+            there = [shops.load_shop(session, row.slug) for row in shops.list_shops(session)]
+        keep = {(shop.slug, camera.slug) for shop in there for camera in shop.layout.cameras}
+        rows = recover_journals(settings.home / "journal", lake, keep=keep)
+        return f"{lake.recover()} batches and {rows} rows of stopped cameras recovered"
 
     def simulate(_job: RunningJob) -> None:
         from vitrina.cli.simulate import top_up
@@ -237,16 +239,30 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
     return found
 
 
-def _open_when_ready(base_url: str, path: str) -> None:
-    """Wait for the web process, a minute at most, then show its page."""
+def _welcome(settings: Settings, is_demo: bool, open_page: bool) -> None:
+    """Once the page answers (a minute at most), say where it is, and show it where that was asked for."""
+    path = "/demo" if is_demo else "/"
+    scheme = "https" if settings.tls_cert else "http"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     for _ in range(120):
         time.sleep(0.5)
         try:
-            with urllib.request.urlopen(f"{base_url}/health", timeout=2):  # noqa: S310 - our own address
-                break
-        except OSError:
-            continue
-    typer.launch(base_url + path)
+            urllib.request.urlopen(f"{scheme}://{host}:{settings.port}/health", timeout=2).close()  # noqa: S310 - our own
+            break
+        except urllib.error.HTTPError:
+            break
+        except OSError as error:
+            if isinstance(getattr(error, "reason", None), ssl.SSLError):
+                break  # it answers, with a certificate of its own making
+    if is_demo:
+        url = settings.base_url + path
+        Console().print(
+            f"\n[bold]Vitrina[/] is at [bold]{url}[/] (this machine only). Ctrl-C ends it.\n", soft_wrap=True
+        )
+    else:
+        _greet(settings)
+    if open_page:
+        typer.launch(settings.base_url + path)
 
 
 def _greet(settings: Settings) -> None:
@@ -264,6 +280,7 @@ def _greet(settings: Settings) -> None:
     finally:
         database.dispose()
     if first:
-        console.print("Open this link to become the administrator (once, within the time of an invitation):")
+        hours = settings.invitation_hours
+        console.print(f"Open this link within {hours} hours to become the administrator; it works once:")
         console.print(f"  {settings.base_url}/invitations/{token}", soft_wrap=True, highlight=False)
     console.print(f"Vitrina is at [bold]{settings.base_url}[/]. Ctrl-C ends it.", soft_wrap=True)

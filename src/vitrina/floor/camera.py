@@ -90,6 +90,8 @@ class FileCamera:
     live = False
 
     def __init__(self, path: Path, *, camera_id: str, start: datetime | None = None, fps: float | None = None) -> None:
+        if fps is not None and not 0.0 < fps <= 1000.0:
+            raise InputError(f"--fps: expected the true frames a second, above 0, such as 7; got {fps:g}")
         self.path = path
         self.camera_id = camera_id
         self.health = Health()
@@ -241,6 +243,8 @@ class _Picture:
 
 
 def _open(address: str, *, name: str, format_: str | None = None) -> InputContainer:
+    if format_ is None and Path(address).is_dir():
+        raise CameraError(f"{name}: is a folder; name the video file in it.")
     if format_ is None and not Path(address).is_file():
         raise CameraError(f"{name}: there is no such file.")
     if format_ is None and Path(address).stat().st_size == 0:

@@ -96,7 +96,8 @@ def check_input_hw(input_hw: tuple[int, int]) -> tuple[int, int]:
     height, width = input_hw
     if any(side % STEP_PX or not STEP_PX <= side <= 2048 for side in input_hw):
         raise InputError(
-            f"input size: expected height x width in multiples of {STEP_PX}, such as 320x416; got {height}x{width}"
+            f"input size: expected height x width in multiples of {STEP_PX} up to 2048, such as 320x416; "
+            f"got {height}x{width}"
         )
     return input_hw
 

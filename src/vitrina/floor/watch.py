@@ -99,9 +99,11 @@ class LiveSink:
         """A live camera comes to no end: what is open goes on with the next start."""
 
     def close(self) -> None:
-        self.note(self._recorder.rows(self._pipeline.drain()))
-        self._write()
-        self._journal.close()
+        try:
+            self.note(self._recorder.rows(self._pipeline.drain()))
+            self._write()
+        finally:
+            self._journal.close()
 
     def _write(self) -> None:
         state = {"pipeline": self._pipeline.state(), "recorder": self._recorder.state(), **self._identity}
@@ -128,7 +130,7 @@ class FileSink:
         self.replay.add(self._recorder.finish())
 
     def close(self) -> None:
-        self.replay.commit()
+        self.replay.close()
 
 
 def watch(
@@ -218,14 +220,24 @@ def open_live(
     version: the shop under an earlier layout, by its id: what was open then ends under what it was seen with.
     """
     folder = settings.home / "journal" / shop.slug / camera_slug
-    journal = Journal(folder, lake, writer_id=f"camera.{shop.slug}.{camera_slug}", commit_s=settings.lake_commit_s)
+    journal = Journal(
+        folder,
+        lake,
+        writer_id=f"camera.{shop.slug}.{camera_slug}",
+        commit_s=settings.lake_commit_s,
+        commit_rows=settings.lake_commit_rows,
+    )
     key = os.urandom(32)
     pipeline, recorder = Pipeline(shop.layout, camera_slug), Recorder(shop, camera_slug, person_key=key)
     identity = {"layout_id": shop.layout.layout_id, "person_key": key.hex()}
     sink = LiveSink(journal, pipeline, recorder, identity=identity)
-    state = journal.restore()
-    if state is not None:
-        sink.note(settle(state, version(state["layout_id"]), camera_slug, recorder))
+    try:
+        state = journal.restore()
+        if state is not None:
+            sink.note(settle(state, version(state["layout_id"]), camera_slug, recorder))
+    except BaseException:
+        journal.close()
+        raise
     return pipeline, recorder, sink
 
 

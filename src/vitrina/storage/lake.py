@@ -39,7 +39,7 @@ GRACE_S = 60.0
 """A question may take this long from its first look at the table to its last file; deleted files wait for it."""
 
 _VIEWS_KEPT = 256
-_WRITER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_WRITER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,5 +302,5 @@ def _plain(path: Path) -> Path:
 
 def _check_writer(writer_id: str) -> str:
     if not _WRITER_ID.fullmatch(writer_id):
-        raise InputError(f"writer_id: expected up to 100 letters, digits, dots, dashes, got {writer_id!r}")
+        raise InputError(f"writer_id: expected up to 200 letters, digits, dots, dashes, got {writer_id!r}")
     return writer_id

@@ -95,7 +95,7 @@ def test_a_point_that_is_far_off_is_pointed_at() -> None:
 
     found = calibrate_floor(read_points(wrong.encode()), size_wh=SIZE)
 
-    assert any(warning.startswith("point 6 is ") for warning in found.warnings())
+    assert any(warning.startswith("point 6 does not fit") for warning in found.warnings())
 
 
 def test_without_the_pictures_size_the_smallest_usual_one_is_assumed_and_said() -> None:

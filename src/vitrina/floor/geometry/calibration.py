@@ -25,6 +25,8 @@ USUAL_SIZES = (
     *((1280, 960), (1920, 1080), (2560, 1440), (2592, 1944), (3840, 2160)),
 )
 WORST_RESIDUAL_CM = 25.0
+POINTS_TO_BLAME = 6
+"""With fewer, the rest is too few to tell who is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,36 @@ class Calibration:
             yield "four points fit exactly, however wrong they are: a residual needs 5 points or more, 8 are good."
         worst = int(np.argmax(residuals))
         if residuals[worst] > WORST_RESIDUAL_CM:
-            yield f"point {worst + 1} is {residuals[worst]:.0f} cm off: was it clicked and measured at the same spot?"
+            yield self._blame(worst)
         if self.size_assumed:
             yield (
                 "the picture's size was not given: {}×{} is assumed, and the lens taken as straight.".format(
                     *self.ground.size_wh
                 )
             )
+
+    def _blame(self, worst: int) -> str:
+        """One wrong point bends the floor for all, so the one without which the others fit best is the wrong one."""
+        ground = self.ground
+        if len(ground.points_px) < POINTS_TO_BLAME:
+            return f"the points do not fit together ({ground.residual_cm[worst]:.0f} cm): one of them is wrong."
+        left_out = [_residual_without(ground, index) for index in range(len(ground.points_px))]
+        wrong = int(np.argmin(left_out))
+        return (
+            f"point {wrong + 1} does not fit: without it the others are {left_out[wrong]:.0f} cm off at most. "
+            "Was it clicked and measured at the same spot?"
+        )
+
+
+def _residual_without(ground: Ground, index: int) -> float:
+    """Largest residual in cm of the other points; infinite where they alone make no floor."""
+    px, metres = (
+        tuple(p for n, p in enumerate(points) if n != index) for points in (ground.points_px, ground.points_m)
+    )
+    try:
+        return max(fit_ground(px, metres, ground.size_wh, k1=ground.k1).residual_cm)
+    except GroundError:
+        return float("inf")
 
 
 def calibrate_floor(

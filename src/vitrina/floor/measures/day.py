@@ -133,11 +133,18 @@ def opening_times(shop: Shop, day: date) -> tuple[tuple[int, int], ...]:
 
 
 def _seen_open(rows: DayRows) -> tuple[tuple[int, int], ...]:
-    """Without opening hours: from the first row to the last."""
-    moments = [part.t for part in (rows.crossings, rows.visits, rows.presence) if len(part.t)]
-    if not moments:
+    """Without opening hours: from the first thing seen to the last; a minute watched in part ends, or begins, in it."""
+    moments = [part.t for part in (rows.crossings, rows.visits) if len(part.t)]
+    spans = [(int(t.min()), int(t.max())) for t in moments]
+    presence = rows.presence
+    if len(presence.t):
+        first, last = int(np.argmin(presence.t)), int(np.argmax(presence.t))
+        watched_us = np.minimum(presence.watched_s * 1e6, estimates.MINUTE_US).astype(np.int64)
+        late_us = 0 if first == last else estimates.MINUTE_US - int(watched_us[first])
+        spans.append((int(presence.t[first]) + late_us, int(presence.t[last] + watched_us[last])))
+    if not spans:
         return ()
-    return ((int(min(t.min() for t in moments)), int(max(t.max() for t in moments)) + estimates.MINUTE_US),)
+    return ((min(start for start, _ in spans), max(until for _, until in spans)),)
 
 
 def _watched_enough(day: ShopDay) -> bool:
