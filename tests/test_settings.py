@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from dataclasses import fields
 from pathlib import Path
 
@@ -65,3 +66,23 @@ def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, content: str, said
 def test_the_address_that_people_type_may_differ_from_the_one_listened_on() -> None:
     assert load_settings({}).base_url == "http://127.0.0.1:8000"
     assert load_settings({"VITRINA_PUBLIC_URL": "https://floor.example.org/"}).base_url == "https://floor.example.org"
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("0.0.0.0", socket.gethostname()),
+        ("::", socket.gethostname()),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "[2001:db8::7]"),
+        ("vitrina.example.org", "vitrina.example.org"),
+    ],
+)
+def test_an_address_that_is_shown_can_be_typed_elsewhere(host: str, shown: str) -> None:
+    assert load_settings({"VITRINA_HOST": host}).base_url == f"http://{shown}:8000"
+
+
+def test_an_address_that_is_set_stands_also_where_every_address_is_listened_on() -> None:
+    settings = load_settings({"VITRINA_HOST": "0.0.0.0", "VITRINA_PUBLIC_URL": "https://floor.example.org"})
+
+    assert settings.base_url == "https://floor.example.org"

@@ -7,6 +7,8 @@ Order of precedence: environment (`VITRINA_*`) over `vitrina.toml` (in the worki
 from __future__ import annotations
 
 import difflib
+import ipaddress
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,7 +95,14 @@ SETTINGS: tuple[Setting, ...] = (
         "PostgreSQL: `postgresql+psycopg://user@host/vitrina`.",
     ),
     Setting("parts", ",".join(PARTS), "", _parts, "Which parts of the product run here, comma-separated."),
-    Setting("host", "127.0.0.1", "", str, "Address that `vitrina up` listens on; `0.0.0.0` opens it to the network."),
+    Setting(
+        "host",
+        "127.0.0.1",
+        "",
+        str,
+        "Address that `vitrina up` listens on; `0.0.0.0` opens it to the network. Set `public_url` then: "
+        "without it, links that are sent show this machine's own name.",
+    ),
     Setting("port", "8000", "", _between(1, 65535), "Port that `vitrina up` listens on."),
     Setting(
         "public_url",
@@ -189,8 +198,9 @@ class Settings:
 
     @property
     def base_url(self) -> str:
+        """Address that people type. Where every address is listened on, it has this machine's own name."""
         scheme = "https" if self.tls_cert else "http"
-        return self.public_url.rstrip("/") or f"{scheme}://{self.host}:{self.port}"
+        return self.public_url.rstrip("/") or f"{scheme}://{_in_address(self.host)}:{self.port}"
 
 
 def load_settings(environ: Mapping[str, str], *, folder: Path | None = None) -> Settings:
@@ -218,6 +228,17 @@ def load_settings(environ: Mapping[str, str], *, folder: Path | None = None) -> 
         except ValueError as error:
             raise InputError(f"{where}: {text!r} does not fit: {error}.") from error
     return Settings(**values)
+
+
+def _in_address(host: str) -> str:
+    """The host as it stands in an address: a name for one that means all of them, IPv6 in brackets."""
+    try:
+        address = ipaddress.ip_address(host or "::")
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return socket.gethostname()
+    return f"[{host}]" if address.version == 6 else host
 
 
 def _read_file(candidates: list[Path]) -> tuple[dict[str, str], Path | None]:

@@ -141,6 +141,40 @@ def test_an_invitation_that_failed_can_be_tried_again(database: Database, anna: 
         assert accounts.accept_invitation(session, token, email="ben@example.org", name="Ben", password=PASSWORD)
 
 
+def test_the_links_that_a_person_made_end_with_their_account(database: Database, anna: str) -> None:
+    with database.session() as session:
+        token = accounts.invite(session, role="seller", shop="riga", hours=72, by=anna)
+        accounts.invite(session, role="seller", shop="riga", hours=72, by="first start")
+        accounts.disable_person(session, anna, by="test")
+    with database.reading() as session:
+        assert [left.invited_by for left in session.scalars(sa.select(Invitation))] == ["first start"]
+    with pytest.raises(NotFoundError), database.session() as session:
+        accounts.accept_invitation(session, token, email="eve@example.org", name="Eve", password=PASSWORD)
+
+
+def test_an_invitation_is_worth_what_its_maker_may_still_give(database: Database, anna: str) -> None:
+    with database.session() as session:
+        token = accounts.invite(session, role="seller", shop="riga", hours=72, by=anna)
+        accounts.revoke(session, anna, "director", shop="riga", by="test")
+    with pytest.raises(NotFoundError, match="any more"), database.session() as session:
+        accounts.accept_invitation(session, token, email="ben@example.org", name="Ben", password=PASSWORD)
+    with database.session() as session:
+        accounts.grant(session, anna, "director", shop="riga", by="test")
+        assert accounts.accept_invitation(session, token, email="ben@example.org", name="Ben", password=PASSWORD)
+
+
+def test_a_sign_in_link_does_not_grow_with_the_person_it_is_for(database: Database, anna: str) -> None:
+    with database.session() as session:
+        ben = accounts.create_person(session, email="ben@example.org", name="Ben", by="test").person_id
+        accounts.grant(session, ben, "seller", shop="riga", by="test")
+        first, second = (accounts.sign_in_link(session, ben, hours=1, by=anna) for _ in range(2))
+    with database.session() as session:
+        assert accounts.follow_link(session, first).person_id == ben
+        accounts.grant(session, ben, "admin", shop=None, by="test")
+    with pytest.raises(NotFoundError, match="any more"), database.session() as session:
+        accounts.follow_link(session, second)
+
+
 def test_a_link_that_is_too_old_opens_nothing(database: Database, anna: str) -> None:
     with database.session() as session:
         invitation = accounts.invite(session, role="seller", shop="riga", hours=72, by="boss", now=NOON)

@@ -110,6 +110,26 @@ def test_a_director_cannot_reach_people_of_other_shops(house: Any, visit: Any) -
     assert (granted, switched_off, taken_over) == (404, 403, 403)
 
 
+def test_a_director_of_all_shops_is_in_charge_of_sellers_and_of_nobody_who_may_more(
+    chain_home: Any, house: Any, visit: Any
+) -> None:
+    address, people = house
+    people["dirk"] = chain_home.person("dirk@example.org", ("director", None), name="Dirk")
+    dirk = signed_in(visit, address, "dirk")
+
+    page = dirk.get("/people").text
+    answers = {
+        name: [dirk.post(f"/people/{people[name]}/{what}", "/people").status_code for what in ("link", "disable")]
+        for name in ("anna", "dora", "sven")
+    }
+
+    assert answers == {"anna": [403, 403], "dora": [403, 403], "sven": [200, 303]}
+    for what in ("link", "disable"):
+        shown = {name for name, person_id in people.items() if f"/people/{person_id}/{what}" in page}
+        assert shown == {"sven", "lea"}
+    assert visit(address).sign_in("anna@example.org").status_code == 303
+
+
 def test_who_is_switched_off_is_out_at_once(house: Any, visit: Any) -> None:
     address, people = house
     anna, sven = signed_in(visit, address, "anna"), signed_in(visit, address, "sven")

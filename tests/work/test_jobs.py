@@ -337,3 +337,17 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_job_is_overdue_while_it_waits_or_its_worker_is_dead(database: Database) -> None:
+    def overdue_s(after_s: float) -> float:
+        with database.reading() as session:
+            return jobs.overdue_s(session, NOON + timedelta(seconds=after_s))
+
+    nothing = overdue_s(0)
+    enqueue(database)
+    waiting = overdue_s(30)
+    with database.session() as session:
+        jobs.claim(session, ["work"], worker="w", lease_s=60, now=NOON + timedelta(seconds=30))
+
+    assert (nothing, waiting, overdue_s(80), overdue_s(100)) == (0.0, 30.0, 0.0, 10.0)

@@ -151,9 +151,13 @@ def set_password(session: Session, person_id: str, password: str, *, by: str) ->
 
 
 def disable_person(session: Session, person_id: str, *, by: str) -> None:
-    """The person cannot come in any more: no password, session, link or key of theirs works."""
+    """The person cannot come in any more: no password, session, link or key of theirs works.
+
+    Nor does a link that they made for others and that nobody has used yet.
+    """
     get_person(session, person_id).disabled_at = datetime.now(UTC)
     end_sessions(session, person_id)
+    session.execute(sa.delete(Invitation).where(Invitation.invited_by == person_id))
     audit.record(session, by, "person.disable", f"person:{person_id}")
 
 
@@ -196,10 +200,14 @@ def invite(session: Session, *, role: str, shop: str | None, hours: float, by: s
 def accept_invitation(
     session: Session, token: str, *, email: str, name: str, password: str, now: datetime | None = None
 ) -> Person:
-    """Make the account that `invite` promised. Raises NotFoundError when the link was used or is too old."""
+    """Make the account that `invite` promised.
+
+    Raises NotFoundError when the link was used or is too old, or who made it may not give that role any more.
+    """
     invitation = _take_invitation(session, token, now)
-    if invitation.role is None:
+    if invitation.role is None or invitation.shop_slug is None:
         raise NotFoundError(_SPENT_LINK)
+    _check_maker(session, invitation, {(invitation.role, invitation.shop_slug)})
     person = create_person(session, email=email, name=name, password=password, by=invitation.invited_by)
     grant(session, person.person_id, invitation.role, shop=invitation.shop_slug, by=invitation.invited_by)
     return person
@@ -213,11 +221,17 @@ def sign_in_link(session: Session, person_id: str, *, hours: float, by: str, now
 
 
 def follow_link(session: Session, token: str, *, now: datetime | None = None) -> Person:
-    """The person whom `sign_in_link` was made for. Raises NotFoundError when the link was used or is too old."""
+    """The person whom `sign_in_link` was made for.
+
+    Raises NotFoundError when the link was used or is too old, or who made it may not give the person's roles any more.
+    """
     invitation = _take_invitation(session, token, now)
     if invitation.person_id is None:
         raise NotFoundError(_SPENT_LINK)
-    return _enabled(get_person(session, invitation.person_id))
+    person = _enabled(get_person(session, invitation.person_id))
+    if invitation.invited_by != person.person_id:
+        _check_maker(session, invitation, _role_pairs(person))
+    return person
 
 
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────
@@ -377,6 +391,16 @@ def _take_invitation(session: Session, token: str, now: datetime | None) -> Invi
     if taken is None:
         raise NotFoundError(_SPENT_LINK)
     return invitation
+
+
+def _check_maker(session: Session, invitation: Invitation, roles: Collection[tuple[str, str]]) -> None:
+    """What nobody in particular made, such as the first start's invitation, needs no one's rights."""
+    maker = session.get(Person, invitation.invited_by)
+    if maker is None:
+        return
+    asking = _signed_in(maker)
+    if asking is None or not all(asking.rights.may_grant(role, shop) for role, shop in roles):
+        raise NotFoundError("who made this link may not do so any more; ask for a new one")
 
 
 def _signed_in(person: Person, scopes: frozenset[str] | None = None) -> SignedIn | None:

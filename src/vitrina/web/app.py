@@ -35,6 +35,7 @@ from vitrina.web.auth import Door, is_loopback
 from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
+from vitrina.web.live import LiveCameras
 from vitrina.web.pages import account, audit, day, health, measures, people, shops, sign_in
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
@@ -89,6 +90,7 @@ def create_app(
         database=database,
         lake=lake,
         figures=Figures(lake, k_anonymity=settings.k_anonymity, now=now),
+        live=LiveCameras(database),
         stage=stage,
         demo_person=_demo_person(database) if demo else None,
         captions=dict(captions or {}),

@@ -113,6 +113,9 @@ class Figures:
         key = ("lineage", card.name, shop.slug, today, *(self._lake.version(table) for table in card.tables))
         return self._once(key, lambda: lineage(self._lake, card, shop, today))
 
+    def now(self) -> datetime:
+        return self._now()
+
     def newest_minutes(self) -> dict[tuple[str, str], datetime]:
         """Shop and camera to the start of the newest minute that was watched in the last two days."""
         key = ("newest", self._lake.version("presence"), self._now().date())

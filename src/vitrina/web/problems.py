@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,8 @@ from vitrina.product import new_id
 from vitrina.web.render import render
 
 logger = logging.getLogger(__name__)
+
+_TOKEN = re.compile(r"/(invitations|links)/.*", re.DOTALL)
 
 
 def problem(request: Request, error: VitrinaError) -> Response:
@@ -34,11 +37,16 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith("/api/")
 
 
+def loggable(path: str) -> str:
+    """The path without the token of a link, which may still open an account: whoever reads the log must not use it."""
+    return _TOKEN.sub(r"/\1/***", path)
+
+
 async def on_our_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, VitrinaError):
         raise error
     if error.status >= 500:
-        logger.warning("%s %s: %s", request.method, request.url.path, error)
+        logger.warning("%s %s: %s", request.method, loggable(request.url.path), error)
     return problem(request, error)
 
 
@@ -78,7 +86,7 @@ class LastResort:
             await self._app(scope, receive, watch)
         except Exception:
             incident = new_id()
-            logger.exception("incident %s at %s", incident, scope.get("path"))
+            logger.exception("incident %s at %s", incident, loggable(scope.get("path", "")))
             if started or scope["type"] != "http":
                 raise
             detail = f"something went wrong here; it is in the log under {incident}"

@@ -12,6 +12,7 @@ from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
 from vitrina.web.figures import Figures
+from vitrina.web.live import LiveCameras
 from vitrina.web.render import Stage
 
 
@@ -23,6 +24,7 @@ class Site:
     database: Database
     lake: Lake
     figures: Figures
+    live: LiveCameras
     stage: Stage
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,47 +16,67 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from vitrina import __version__
 from vitrina.errors import VitrinaError
 from vitrina.storage import accounts
+from vitrina.storage.accounts import SignedIn
 from vitrina.web.auth import Who, visitor_of
+from vitrina.web.live import Place
 from vitrina.web.render import static_file
 from vitrina.web.site import Site, TheSite
+from vitrina.work import jobs
 
 logger = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False)
 
 FRESH_S = 180
 """A camera is alive when a minute of its presence was committed so recently."""
+CAMERA_LATE_S = 300
+JOB_LATE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """live: cameras that should deliver now. ages_s: since each camera's newest minute; none in two days: infinite.
+
+    overdue_s: how long the job that is overdue longest has been so.
+    """
+
+    database: bool
+    lake: bool
+    live: frozenset[Place] = frozenset()
+    ages_s: dict[Place, float] = field(default_factory=dict)
+    overdue_s: float = 0.0
+
+    @property
+    def status(self) -> str:
+        if not (self.database and self.lake):
+            return "failing"
+        late = any(self.ages_s[place] > CAMERA_LATE_S for place in self.live)
+        return "degraded" if late or self.overdue_s > JOB_LATE_S else "ok"
 
 
 @router.get("/health")
 def health(request: Request, site: TheSite) -> Response:
     """200 when database and lake answer, else 503. Who is signed in also sees each camera's newest minute."""
-    database, lake, cameras = _database_answers(site), *_cameras(site)
-    answer: dict[str, Any] = {"status": "ok" if database and lake else "failing", "database": database, "lake": lake}
+    found = _examine(site)
+    answer: dict[str, Any] = {"status": found.status, "database": found.database, "lake": found.lake}
     person = visitor_of(request).person
     if person is not None:
-        allowed = person.rights.shops("figures.view")
-        answer["version"] = __version__
-        answer["cameras"] = [
-            {"shop": shop, "camera": camera, "age_s": round(age_s), "fresh": age_s < FRESH_S}
-            for (shop, camera), age_s in sorted(cameras.items())
-            if allowed is None or shop in allowed
-        ]
-    return JSONResponse(answer, status_code=200 if database and lake else 503)
+        answer |= _details(found, person)
+    return JSONResponse(answer, status_code=503 if found.status == "failing" else 200)
 
 
 @router.get("/metrics")
 def metrics(site: TheSite, who: Who) -> Response:
     """For engineers, signed in or by a key with the scope `jobs.view`."""
     who.rights.require("jobs.view")
-    registry = CollectorRegistry()
-    lake, cameras = _cameras(site)
+    registry, found = CollectorRegistry(), _examine(site)
     for name, text, value in (
-        ("vitrina_database_up", "1 when the database answers.", _database_answers(site)),
-        ("vitrina_lake_up", "1 when the lake answers.", lake),
+        ("vitrina_database_up", "1 when the database answers.", found.database),
+        ("vitrina_lake_up", "1 when the lake answers.", found.lake),
+        ("vitrina_job_overdue_seconds", "How long the job that is overdue longest has been so.", found.overdue_s),
     ):
         Gauge(name, text, registry=registry).set(value)
     age = Gauge("vitrina_camera_age_seconds", "Since the newest minute.", ["shop", "camera"], registry=registry)
-    for (shop, camera), age_s in cameras.items():
+    for (shop, camera), age_s in found.ages_s.items():
         age.labels(shop, camera).set(age_s)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -64,21 +86,41 @@ def favicon() -> Response:
     return FileResponse(static_file("mark.svg"), media_type="image/svg+xml")
 
 
-def _database_answers(site: Site) -> bool:
+def _details(found: Health, person: SignedIn) -> dict[str, Any]:
+    """What this person may see of it: the cameras of their shops, and the jobs."""
+    allowed = person.rights.shops("figures.view")
+    cameras = [
+        {
+            "shop": shop,
+            "camera": camera,
+            "live": (shop, camera) in found.live,
+            "age_s": round(age_s) if math.isfinite(age_s) else None,
+            "fresh": age_s < FRESH_S,
+        }
+        for (shop, camera), age_s in sorted(found.ages_s.items())
+        if allowed is None or shop in allowed
+    ]
+    details: dict[str, Any] = {"version": __version__, "cameras": cameras}
+    return details | ({"job_overdue_s": round(found.overdue_s)} if person.rights.may("jobs.view") else {})
+
+
+def _examine(site: Site) -> Health:
+    now, database, lake = site.figures.now(), True, True
+    live: frozenset[Place] = frozenset()
+    newest: dict[Place, datetime] = {}
+    overdue_s = 0.0
     try:
         with site.database.reading() as session:
             accounts.anybody(session)
+            overdue_s = jobs.overdue_s(session, now)
+        live = site.live.places()
     except VitrinaError as error:
         logger.warning("health: %s", error)
-        return False
-    return True
-
-
-def _cameras(site: Site) -> tuple[bool, dict[tuple[str, str], float]]:
-    """Whether the lake answers, and seconds since each camera's newest minute of the last two days."""
+        database = False
     try:
         newest = site.figures.newest_minutes()
     except VitrinaError as error:
         logger.warning("health: %s", error)
-        return False, {}
-    return True, {place: time.time() - t.timestamp() for place, t in newest.items()}
+        lake = False
+    ages_s = dict.fromkeys(live, math.inf) | {place: (now - t).total_seconds() for place, t in newest.items()}
+    return Health(database, lake, live, ages_s, overdue_s)

@@ -40,9 +40,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One person as the page shows them. roles: those that this visitor may see; the flag: may take it away."""
+    """One person as the page shows them. roles: those that this visitor may see; the flag: may take it away.
+
+    in_charge: this visitor may make a link to sign in for them, and switch them off.
+    """
 
     person: Person
+    in_charge: bool
     roles: list[tuple[str, str, bool]] = field(default_factory=list)
 
 
@@ -88,6 +92,7 @@ def sign_in_link(request: Request, site: TheSite, who: Who, person_id: str) -> R
     hours = site.settings.invitation_hours
     with site.database.session() as session:
         person = accounts.get_person(session, person_id)
+        _require_charge(who, person)
         token = accounts.sign_in_link(session, person_id, hours=hours, by=who.person_id)
     return _people(request, site, who, Link(f"{site.settings.base_url}/links/{token}", hours, person.name))
 
@@ -98,6 +103,7 @@ def disable(site: TheSite, who: Who, person_id: str) -> Response:
     if person_id == who.person_id:
         raise ConflictError("nobody switches off their own account; ask another administrator")
     with site.database.session() as session:
+        _require_charge(who, accounts.get_person(session, person_id))
         accounts.disable_person(session, person_id, by=who.person_id)
     return _back()
 
@@ -125,12 +131,26 @@ def _row(person: Person, who: SignedIn) -> Row:
     held = sorted((role.role, role.shop_slug) for role in person.roles)
     shown = [(role, shop) for role, shop in held if visible is None or shop in visible]
     own = person.person_id == who.person_id
-    return Row(person, [(role, shop, who.rights.may_grant(role, shop) and not own) for role, shop in shown])
+    roles = [(role, shop, who.rights.may_grant(role, shop) and not own) for role, shop in shown]
+    return Row(person, _in_charge(who, person), roles)
 
 
 def _require_grant(who: SignedIn, role: str, shop: str) -> None:
     if not who.rights.may_grant(role, shop):
         raise DeniedError(f"you cannot give or take the role {role!r} in {shop!r}; ask an administrator")
+
+
+def _in_charge(who: SignedIn, person: Person) -> bool:
+    """Whether everything that `person` may do is also in the gift of who asks."""
+    return who.rights.may("people.edit") and all(
+        who.rights.may_grant(held.role, held.shop_slug) for held in person.roles
+    )
+
+
+def _require_charge(who: SignedIn, person: Person) -> None:
+    """Whoever could sign in as somebody with more rights, or switch them off, would have those rights."""
+    if not _in_charge(who, person):
+        raise DeniedError(f"{person.name} has a role that you cannot give; ask an administrator")
 
 
 def _require_seen(who: SignedIn, person: Person) -> None:

@@ -1,0 +1,42 @@
+"""Which cameras should deliver pictures now, whether or not they ever did."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from vitrina.floor.setup.shops import list_shops, load_shop
+from vitrina.storage.database import Database
+
+Place = tuple[str, str]
+"""Shop and camera."""
+
+LIVE = ("webcam:", "/dev/", "loop:")
+"""Sources that deliver all the time; a recorded file is watched once."""
+
+
+class LiveCameras:
+    """Looked up at most every `keep_s`: everybody may ask `/health`, and reading all layouts takes a moment."""
+
+    def __init__(self, database: Database, *, keep_s: float = 30.0) -> None:
+        self._database, self._keep_s = database, keep_s
+        self._lock = threading.Lock()
+        self._found: frozenset[Place] = frozenset()
+        self._until = float("-inf")
+
+    def places(self) -> frozenset[Place]:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found, self._until = _find(self._database), time.monotonic() + self._keep_s
+            return self._found
+
+
+def _find(database: Database) -> frozenset[Place]:
+    with database.reading() as session:
+        layouts = {row.slug: load_shop(session, row.slug).layout for row in list_shops(session)}
+    return frozenset(
+        (slug, camera.slug)
+        for slug, layout in layouts.items()
+        for camera in layout.cameras
+        if camera.source.startswith(LIVE)
+    )
