@@ -97,6 +97,8 @@ def test_an_invitation_makes_one_account_and_then_is_spent(chain_home: Any, serv
     again = visit(str(boris.http.base_url)).post(link, link, password=PASSWORD, name="Eve", email="eve@example.org")
 
     assert (too_short.status_code, accepted.status_code, again.status_code) == (400, 303, 404)
+    assert boris.get(link).status_code == 404
+    assert "used already or is too old" in boris.get(link).text
     assert "expected 10 to 200 characters" in too_short.text
     assert "London" in boris.get("/").text
     assert "Berlin" not in boris.get("/").text

@@ -34,8 +34,6 @@ from vitrina.work.worker import Handler, RunningJob, Worker
 
 FINISHED_JOBS_DAYS = 30
 ROLES = ("all", "web", "jobs")
-LIVE = ("webcam:", "/dev/", "loop:")
-"""Sources that run now. A recorded file is watched by hand, once."""
 
 
 def up(
@@ -145,7 +143,7 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
         for row in shops.list_shops(session):
             layout = shops.load_shop(session, row.slug).layout
             for camera in layout.cameras:
-                if camera.source.startswith(LIVE):
+                if camera.is_live:
                     # Another layout or source is another command, so its worker is started anew.
                     edition = hashlib.blake2b(f"{layout.layout_id} {camera.source}".encode(), digest_size=8).hexdigest()
                     watch = ["floor", "watch", "--shop", row.slug, "--camera", camera.slug, "--supervised"]

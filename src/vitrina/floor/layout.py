@@ -21,6 +21,8 @@ ZONE_KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 LINE_KINDS: tuple[LineKind, ...] = get_args(LineKind)
 
 PLAN = "plan"
+LIVE_SOURCES = ("webcam:", "/dev/", "loop:")
+"""How the address of a camera begins that delivers all the time; a recorded file is watched once."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -79,6 +81,10 @@ class CameraLayout:
     size_wh: tuple[int, int]
     ground: Ground | None = None
     input_hw: tuple[int, int] | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.source.startswith(LIVE_SOURCES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,11 +379,17 @@ def _add_invitation(session: Session, hours: float, by: str, now: datetime | Non
     return token
 
 
-def _take_invitation(session: Session, token: str, now: datetime | None) -> Invitation:
-    """The invitation, removed. The deletion itself decides who of two was first."""
+def open_invitation(session: Session, token: str, *, now: datetime | None = None) -> Invitation:
+    """The invitation, as long as it can be used. Raises NotFoundError for one that is spent, too old or never was."""
     invitation = session.get(Invitation, _digest(token))
     if invitation is None or invitation.expires_at <= (now or datetime.now(UTC)):
         raise NotFoundError(_SPENT_LINK)
+    return invitation
+
+
+def _take_invitation(session: Session, token: str, now: datetime | None) -> Invitation:
+    """The invitation, removed. The deletion itself decides who of two was first."""
+    invitation = open_invitation(session, token, now=now)
     session.expunge(invitation)
     taken = session.scalar(
         sa.delete(Invitation).where(Invitation.token_hash == invitation.token_hash).returning(Invitation.token_hash)

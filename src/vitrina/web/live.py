@@ -11,9 +11,6 @@ from vitrina.storage.database import Database
 Place = tuple[str, str]
 """Shop and camera."""
 
-LIVE = ("webcam:", "/dev/", "loop:")
-"""Sources that deliver all the time; a recorded file is watched once."""
-
 
 class LiveCameras:
     """Looked up at most every `keep_s`: everybody may ask `/health`, and reading all layouts takes a moment."""
@@ -35,8 +32,5 @@ def _find(database: Database) -> frozenset[Place]:
     with database.reading() as session:
         layouts = {row.slug: load_shop(session, row.slug).layout for row in list_shops(session)}
     return frozenset(
-        (slug, camera.slug)
-        for slug, layout in layouts.items()
-        for camera in layout.cameras
-        if camera.source.startswith(LIVE)
+        (slug, camera.slug) for slug, layout in layouts.items() for camera in layout.cameras if camera.is_live
     )

@@ -58,7 +58,9 @@ def sign_out(request: Request, site: TheSite) -> Response:
 
 
 @router.get("/invitations/{token}")
-def invitation_form(request: Request, token: str) -> Response:
+def invitation_form(request: Request, site: TheSite, token: str) -> Response:
+    with site.database.reading() as session:
+        accounts.open_invitation(session, token)
     return _invitation(request, token)
 
 
