@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 VIDEO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench soak docs clean
+.PHONY: help setup demo test test-slow check format bench docs clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from vitrina.floor.setup import shops
 from vitrina.floor.setup.shopfile import ShopFile
@@ -33,6 +34,11 @@ from vitrina.storage.lake import Lake
 from vitrina.storage.secrets import SecretBox
 
 PASSWORD = "correct horse battery"
+
+# A busy machine is no mistake; and what lands or not must not depend on chance: new cases are looked for elsewhere.
+hypothesis_settings.register_profile("here", deadline=None)
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @cache

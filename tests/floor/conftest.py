@@ -6,11 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from numpy.typing import NDArray
-
-settings.register_profile("vitrina", deadline=None)  # a busy machine is no mistake
-settings.load_profile("vitrina")
 
 Floats = NDArray[np.float64]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,19 @@ def apply_command(
         Console().print_json(json.dumps(answer))
     else:
         _say_changes(read.shop, changes, dry_run=dry_run)
+        for doubt in doubts(read.shop, file.parent):
+            _say(f"Note: {doubt}")
+
+
+def doubts(shop: Shop, folder: Path) -> Iterator[str]:
+    """What is no mistake in the file and yet will not work: sources that cannot be opened from here, now."""
+    for camera in shop.layout.cameras:
+        if "://" in camera.source:
+            yield f"camera {camera.slug}: streams are not read yet; give a file, webcam:0 or loop:FILE to watch it."
+            continue
+        path = Path(camera.source.removeprefix("loop:").partition("?fps=")[0]).expanduser()
+        if not camera.source.startswith("webcam:") and not path.exists() and not (folder / path).exists():
+            yield f"camera {camera.slug}: there is no file {path} now; name one when you watch: CAMERA=FILE."
 
 
 @app.command()
