@@ -13,7 +13,7 @@ from vitrina.floor.geometry.ground import Ground, anchors
 from vitrina.floor.geometry.pose import check_heights, heights_m
 from vitrina.floor.setup.shopfile import parse
 
-TRUTH = Path(__file__).parents[3] / "shared" / "data" / "floor" / "PETS09-S2L1" / "gt" / "gt.txt"
+TRUTH = Path(__file__).parents[4] / "shared" / "data" / "floor" / "PETS09-S2L1" / "gt" / "gt.txt"
 FPS = 7.0
 
 pytestmark = [

@@ -9,7 +9,7 @@ import pytest
 from vitrina.floor.tracking.mot import MotBoxes, mot_boxes
 from vitrina.floor.tracking.trajectory import smooth_tracks, track_boxes
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "floor" / "PETS09-S2L1"
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "floor" / "PETS09-S2L1"
 FPS = 10.0
 
 
