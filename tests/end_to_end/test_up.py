@@ -81,6 +81,7 @@ def child(tree: psutil.Process, *words: str) -> psutil.Process | None:
 def test_up_greets_the_first_administrator_heals_and_ends_in_time(tmp_path: Path) -> None:
     with running(tmp_path, "up") as (tree, url, log):
         assert eventually(lambda: get(f"{url}/health")[0] == 200), log.read_text()
+        assert eventually(lambda: "/invitations/" in log.read_text())
         token = re.search(r"/invitations/(\S+)", log.read_text())
         assert token is not None
         assert get(f"{url}/invitations/{token[1]}")[0] == 200
@@ -111,7 +112,8 @@ def test_a_second_start_prints_no_link_once_somebody_is_there(tmp_path: Path) ->
     database.dispose()
 
     with running(tmp_path, "up") as (_, url, log):
-        assert eventually(lambda: get(f"{url}/health")[0] == 200), log.read_text()
+        assert eventually(lambda: "Vitrina is at" in log.read_text()), log.read_text()
+        assert get(f"{url}/health")[0] == 200
         assert "invitations" not in log.read_text()
 
 
