@@ -7,6 +7,7 @@ the tuple of names beside them. Times are µs since the epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
@@ -134,6 +135,9 @@ class DayRows:
         return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
 
 
+AT_ONCE = 4
+
+
 class Source(Protocol):
     """What is needed of a lake."""
 
@@ -147,14 +151,20 @@ def read_rows(
 ) -> dict[date, DayRows]:
     """The rows of each of `days`; heat of one day only, because only one is drawn."""
     connection = lake.connect().con
-    read = {}
-    for name, sql in _sql(marks).items():
+
+    def read(name: str, sql: str) -> pa.Table:
         wanted = [heat_of] if name == "heat" else list(days)
         files = _of_days(lake.files(name, shop_id=shop_id, days=(min(wanted), max(wanted))), wanted)
         dates = ", ".join(f"DATE '{day}'" for day in wanted)
         rows = f"SELECT * FROM ({select_files(FLOOR_TABLES[name], files)}) WHERE business_day IN ({dates})"  # noqa: S608
-        read[name] = connection.sql(f'WITH "{name}" AS ({rows}) SELECT * FROM ({sql})').to_arrow_table()  # noqa: S608
-    return split_by_day(read, days, currency=currency)
+        with connection.cursor() as cursor:
+            return cursor.sql(f'WITH "{name}" AS ({rows}) SELECT * FROM ({sql})').to_arrow_table()  # noqa: S608
+
+    # Each table waits for its log and its files on its own, so they wait together.
+    sql_of = _sql(marks)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        tables = dict(zip(sql_of, pool.map(read, sql_of, sql_of.values()), strict=True))
+    return split_by_day(tables, days, currency=currency)
 
 
 def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
