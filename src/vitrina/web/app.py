@@ -23,6 +23,7 @@ from starlette.types import Scope
 
 from vitrina import __version__
 from vitrina.errors import InputError, VitrinaError
+from vitrina.floor.measures.rows import prepare
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import Settings
 from vitrina.storage import accounts
@@ -124,7 +125,10 @@ async def _look_ahead(site: Site) -> None:
 
 def _see_first_page(site: Site) -> None:
     try:
-        site.figures.look_ahead(first_shops(site, shops.A_PAGE))
+        soon = first_shops(site, shops.A_PAGE)
+        for shop in soon:
+            prepare(shop)
+        site.figures.look_ahead(soon)
     except VitrinaError as error:
         logger.warning("looking ahead: %s", error)
 

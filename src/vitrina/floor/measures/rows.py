@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from ibis import _
 from numpy.typing import NDArray
 
+from vitrina.floor.layout import Shop
 from vitrina.floor.measures import queries
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.store import FLOOR_TABLES
@@ -165,6 +166,11 @@ def read_rows(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         tables = dict(zip(sql_of, pool.map(read, sql_of, sql_of.values()), strict=True))
     return split_by_day(tables, days, currency=currency)
+
+
+def prepare(shop: Shop) -> None:
+    """Compile a shop's queries ahead, so that its first page does not wait for them."""
+    _sql(Marks.of(shop))
 
 
 def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
