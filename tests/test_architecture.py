@@ -35,7 +35,7 @@ OWNERS = {
 }
 """Heavy library → where it may be imported (a file, or a folder with a slash at its end)."""
 
-EDGES = {"camera", "shops", "watch", "overlay", "people", "lake_writer", "recording", "write", "bias"}
+EDGES = {"camera", "shops", "watch", "overlay", "people", "write", "bias"}
 """Modules of `floor` that read or write the world outside. Every other one is pure."""
 
 
