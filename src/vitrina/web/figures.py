@@ -65,9 +65,9 @@ class Figures:
     def day(self, shop: Shop, day: date) -> DayFigures:
         """One day, complete; the day that runs now up to a few seconds ago."""
         now = self._step(STEP_S) if day >= self.today(shop) else None
-        files = self._files(shop, same_week_days(day)[-1], day)
+        files = self.fingerprint(shop, same_week_days(day)[-1], day)
         key = ("day", shop.slug, shop.layout.layout_id, day, now, files)
-        return self._once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
+        return self.once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
 
     def glance(self, shop: Shop, day: date) -> DayFigures:
         """One day for a list of many shops; the day that runs now as it was one or two minutes ago."""
@@ -81,7 +81,7 @@ class Figures:
 
     def _glance_at(self, shop: Shop, day: date, now: datetime) -> DayFigures:
         key = self._glance_key(shop, day, now)
-        return self._once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
+        return self.once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
 
     def _glance_key(self, shop: Shop, day: date, now: datetime) -> Hashable:
         return ("glance", shop.slug, shop.layout.layout_id, day, now)
@@ -99,8 +99,8 @@ class Figures:
 
     def _footfall(self, shop: Shop, first: date, last: date) -> dict[date, int]:
         """Entries of each day from first to last that has any."""
-        key = ("footfall", shop.slug, shop.layout.layout_id, first, last, self._files(shop, first, last, "crossings"))
-        return self._once(key, lambda: self._count_entries(shop, first, last))
+        key = ("footfall", shop.slug, shop.layout.layout_id, first, last, self.fingerprint(shop, first, last, "crossings"))
+        return self.once(key, lambda: self._count_entries(shop, first, last))
 
     def last_day(self, shop: Shop) -> date | None:
         """The newest day on which the shop was watched or anybody was counted; None when there is none."""
@@ -111,7 +111,7 @@ class Figures:
         """How the rows behind a measure are in one shop."""
         today = self.today(shop)
         key = ("lineage", card.name, shop.slug, today, *(self._lake.version(table) for table in card.tables))
-        return self._once(key, lambda: lineage(self._lake, card, shop, today))
+        return self.once(key, lambda: lineage(self._lake, card, shop, today))
 
     def now(self) -> datetime:
         return self._now()
@@ -119,7 +119,7 @@ class Figures:
     def newest_minutes(self) -> dict[tuple[str, str], datetime]:
         """Shop and camera to the start of the newest minute that was watched in the last two days."""
         key = ("newest", self._lake.version("presence"), self._now().date())
-        return self._once(key, self._newest_minutes)
+        return self.once(key, self._newest_minutes)
 
     def warm(self) -> None:
         """Let every thread open its connection and compile its first question, before anybody waits for it."""
@@ -167,7 +167,7 @@ class Figures:
         rows = presence.group_by("shop_id", "camera_id").agg(t=presence.t.max()).to_pyarrow().to_pylist()
         return {(row["shop_id"], row["camera_id"]): row["t"] for row in rows}
 
-    def _files(self, shop: Shop, first: date, last: date, *tables: str) -> str:
+    def fingerprint(self, shop: Shop, first: date, last: date, *tables: str) -> str:
         """A fingerprint of the files that hold these days."""
         tables = tables or SHOWN
 
@@ -178,7 +178,7 @@ class Figures:
                     digest.update(file.encode())
             return digest.hexdigest()
 
-        return self._remember(("files", shop.slug, first, last, *map(self._lake.version, tables)), fingerprint)
+        return self._remember(("files", shop.slug, first, last, *map(self._lake.version, tables)), digest_names)
 
     def _step(self, step_s: int) -> datetime:
         """Now, but the same for everybody who asks within a few seconds."""
@@ -197,7 +197,7 @@ class Figures:
                 self._found.popitem(last=False)
         return answer
 
-    def _once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+    def once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
         with self._lock:
             future = self._kept.get(key)
             if future is None:
