@@ -99,7 +99,8 @@ class Figures:
 
     def _footfall(self, shop: Shop, first: date, last: date) -> dict[date, int]:
         """Entries of each day from first to last that has any."""
-        key = ("footfall", shop.slug, shop.layout.layout_id, first, last, self.fingerprint(shop, first, last, "crossings"))
+        files = self.fingerprint(shop, first, last, "crossings")
+        key = ("footfall", shop.slug, shop.layout.layout_id, first, last, files)
         return self.once(key, lambda: self._count_entries(shop, first, last))
 
     def last_day(self, shop: Shop) -> date | None:
@@ -171,7 +172,7 @@ class Figures:
         """A fingerprint of the files that hold these days."""
         tables = tables or SHOWN
 
-        def fingerprint() -> str:
+        def digest_names() -> str:
             digest = hashlib.sha256()
             for table in tables:
                 for file in self._lake.files(table, shop_id=shop.slug, days=(first, last)):
