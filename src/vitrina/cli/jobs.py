@@ -1,0 +1,83 @@
+"""The process of `vitrina up` that works jobs off: what each job does, and when."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+
+from vitrina.cli.lake import open_lake, retention_rules
+from vitrina.floor.setup import shops
+from vitrina.settings import Settings
+from vitrina.storage import accounts
+from vitrina.storage.database import Database
+from vitrina.storage.journal import recover_journals
+from vitrina.work.cron import parse_cron
+from vitrina.work.jobs import Schedule, forget_finished
+from vitrina.work.supervise import leave_with_parent
+from vitrina.work.worker import Handler, RunningJob, Worker
+
+FINISHED_JOBS_DAYS = 30
+
+
+def work_off(settings: Settings, *, is_demo: bool) -> None:
+    """The process that works jobs off: upkeep of the lake each hour and night, in the demo also the next hour."""
+    leave_with_parent()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database)
+    try:
+        Worker(database, handlers(settings, database), schedules=schedules(settings, is_demo=is_demo)).run_forever(stop)
+    finally:
+        database.dispose()
+
+
+def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
+    """What each job does, by its name."""
+    lake = open_lake(settings)
+
+    def compact(_job: RunningJob) -> str:
+        return f"{sum(lake.compact().values())} files replaced"
+
+    def retain(_job: RunningJob) -> str:
+        return f"{sum(lake.retain(retention_rules(settings), datetime.now(UTC)).values())} rows deleted"
+
+    def tidy(_job: RunningJob) -> None:
+        with database.session() as session:
+            accounts.forget_expired(session)
+            forget_finished(session, datetime.now(UTC) - timedelta(days=FINISHED_JOBS_DAYS))
+
+    def recover(_job: RunningJob) -> str:
+        with database.reading() as session:
+            there = [shops.load_shop(session, row.slug) for row in shops.list_shops(session)]
+        keep = {(shop.slug, camera.slug) for shop in there for camera in shop.layout.cameras}
+        rows = recover_journals(settings.home / "journal", lake, keep=keep)
+        return f"{lake.recover()} batches and {rows} rows of stopped cameras recovered"
+
+    def simulate(_job: RunningJob) -> None:
+        from vitrina.cli.simulate import top_up
+
+        top_up(settings)
+
+    return {
+        "lake.compact": compact,
+        "lake.retain": retain,
+        "lake.recover": recover,
+        "tidy": tidy,
+        "demo.hour": simulate,
+    }
+
+
+def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
+    """When they are done: upkeep is spread over the hour and the night."""
+    zone = settings.timezone
+    found = [
+        Schedule("lake.compact", parse_cron("7 *", zone), "lake.compact"),
+        Schedule("lake.recover", parse_cron("37 *", zone), "lake.recover"),
+        Schedule("lake.retain", parse_cron("20 3", zone), "lake.retain"),
+        Schedule("tidy", parse_cron("50 3", zone), "tidy"),
+    ]
+    if is_demo:
+        found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))
+    return found
