@@ -14,12 +14,35 @@ import numpy as np
 
 from vitrina.floor.measures.occupancy import people_inside
 from vitrina.floor.measures.queries import Marks
-from vitrina.floor.measures.rows import DayRows, Floats, Ints, Mask, Waits
+from vitrina.floor.measures.rows import DayRows, Floats, Ints, Mask, Presence, Waits
 from vitrina.worth.estimate import Count, Estimate, Mean, Quantile, Ratio, Share
 
 MINUTE_US = 60_000_000
 
 Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """When some cameras looked, so that any stretch of time is two look-ups.
+
+    t: (n,) minutes in order. sums_s: (n + 1,) seconds watched before each of them, and in all.
+    """
+
+    t: Ints
+    sums_s: Floats
+
+    @classmethod
+    def by(cls, presence: Presence, cameras: frozenset[str]) -> Watched:
+        wanted = np.array([slug in cameras for slug in presence.cameras], dtype=bool)
+        seen = presence.where(wanted[presence.camera])
+        order = np.argsort(seen.t, kind="stable")
+        return cls(seen.t[order], np.concatenate([[0.0], np.cumsum(seen.watched_s[order])]))
+
+    def between(self, start: int, until: int) -> float:
+        """Seconds in the minutes that began from `start` until before `until` (µs)."""
+        first, last = np.searchsorted(self.t, (start, until))
+        return float(self.sums_s[last] - self.sums_s[first])
 
 
 @dataclass(frozen=True)
@@ -71,12 +94,15 @@ class ShopDay:
 
     def watched(self, start: int, until: int, cameras: frozenset[str]) -> float | None:
         """The part of the camera time from `start` to `until` (µs) that was analysed; None when no row says."""
-        presence = self.rows.presence
-        if not cameras or until <= start or not len(presence.t):
+        if not cameras or until <= start or not len(self.rows.presence.t):
             return None
-        codes = [code for code, slug in enumerate(presence.cameras) if slug in cameras]
-        during = (presence.t >= start) & (presence.t < until) & np.isin(presence.camera, codes)
-        return min(1.0, float(presence.watched_s[during].sum()) / (len(cameras) * (until - start) / 1e6))
+        if cameras not in self._watched:
+            self._watched[cameras] = Watched.by(self.rows.presence, cameras)
+        return min(1.0, self._watched[cameras].between(start, until) / (len(cameras) * (until - start) / 1e6))
+
+    @cached_property
+    def _watched(self) -> dict[frozenset[str], Watched]:
+        return {}
 
     @cached_property
     def watched_share(self) -> float | None:
