@@ -23,7 +23,7 @@ from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Shop, Zone
 from vitrina.floor.pipeline import Pipeline
 from vitrina.floor.record import Recorder
 from vitrina.floor.store import FLOOR_TABLES
-from vitrina.floor.watch import FileSink, fit_to_layout, open_live, open_recording, watch
+from vitrina.floor.watch import CameraWatch, FileSink, fit_to_layout, open_live, open_recording, watch
 from vitrina.settings import load_settings
 from vitrina.storage.lake import Lake
 from vitrina.storage.replay import Replay
@@ -78,16 +78,8 @@ def run_file(home: Path, boxes: list[np.ndarray], *, stop_after: int | None = No
     replay = Replay(open_lake(home), writer_id="file.1", commit_s=60, commit_rows=5)
     sink = FileSink(replay, pipeline, recorder)
     stop = Event()
-    for state in watch(
-        camera,
-        detect=detect,
-        pipeline=pipeline,
-        recorder=recorder,
-        sink=sink,
-        fps=60,
-        layout=place.layout.cameras[0],
-        stop=stop,
-    ):
+    under = CameraWatch(place.layout.cameras[0], camera.health, (pipeline, recorder, sink))
+    for state in watch(camera, under, detect=detect, fps=60, stop=stop):
         if state.frames == stop_after:
             stop.set()
     return sink
@@ -159,9 +151,7 @@ def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray], *, place:
     place = place or shop()
     earlier = {"layout-1": shop(), place.layout.layout_id: place}
     settings = load_settings({"VITRINA_HOME": str(home)})
-    pipeline, recorder, sink = open_live(
-        place, "door", lake=open_lake(home), settings=settings, version=earlier.__getitem__
-    )
+    opened = open_live(place, "door", lake=open_lake(home), settings=settings, version=earlier.__getitem__)
     upcoming = iter(boxes)
 
     def detect(_picture: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +159,8 @@ def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray], *, place:
         return found, np.full(len(found), 0.9, np.float32)
 
     camera = RecordedCamera(frames, camera_id="door")
-    for _ in watch(
-        camera, detect=detect, pipeline=pipeline, recorder=recorder, sink=sink, fps=60, layout=place.layout.cameras[0]
-    ):
+    under = CameraWatch(place.layout.cameras[0], camera.health, opened)
+    for _ in watch(camera, under, detect=detect, fps=60):
         pass
 
 

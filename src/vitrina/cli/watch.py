@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -23,8 +24,18 @@ from vitrina.errors import InputError
 from vitrina.floor.camera import FileCamera, LoopCamera, WebcamCamera, open_camera
 from vitrina.floor.layout import CameraLayout, Shop
 from vitrina.floor.people import LOOK_FRAMES, PersonDetector, fit_input, parse_input_hw
+from vitrina.floor.pipeline import Pipeline
+from vitrina.floor.record import Recorder
 from vitrina.floor.setup import shops
-from vitrina.floor.watch import Watch, open_live, open_recording, picture_path
+from vitrina.floor.watch import (
+    PICTURE_EVERY_S,
+    CameraWatch,
+    Sink,
+    Watch,
+    open_live,
+    open_recording,
+    picture_path,
+)
 from vitrina.floor.watch import watch as watch_camera
 from vitrina.settings import Settings
 from vitrina.storage.lake import Lake
@@ -106,7 +117,7 @@ def _watch_one(
         with database_session(settings) as session:
             return shops.load_version(session, place.slug, layout_id)
 
-    pipeline, recorder, sink = (
+    opened: tuple[Pipeline, Recorder, Sink] = (
         open_recording(
             camera, place, layout.slug, lake=lake, settings=settings, how=_how(settings, camera, detector, layout)
         )
@@ -114,20 +125,16 @@ def _watch_one(
         else open_live(place, layout.slug, lake=lake, settings=settings, version=version)
     )
     task = progress.add_task(layout.slug, total=getattr(camera, "duration_s", None), state="starting")
-    state = Watch(camera.health)
-    for state in watch_camera(
-        camera,
-        detect=detector.detect,
-        pipeline=pipeline,
-        recorder=recorder,
-        sink=sink,
-        fps=settings.analysis_fps,
-        layout=layout,
+    under = CameraWatch(
+        layout,
+        camera.health,
+        opened,
         picture=picture_path(settings.home, place.slug, layout.slug),
-        stop=stop,
-    ):
+        picture_every_s=PICTURE_EVERY_S if camera.live else math.inf,
+    )
+    for state in watch_camera(camera, under, detect=detector.detect, fps=settings.analysis_fps, stop=stop):
         _show(progress, task, state)
-    return state
+    return under.state
 
 
 def _how(settings: Settings, camera: FileCamera, detector: PersonDetector, layout: CameraLayout) -> dict[str, str]:

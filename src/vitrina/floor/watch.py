@@ -133,46 +133,66 @@ class FileSink:
         self.replay.close()
 
 
-def watch(
-    camera: Camera,
-    *,
-    detect: Detect,
-    pipeline: Pipeline,
-    recorder: Recorder,
-    sink: Sink,
-    fps: float,
-    layout: CameraLayout,
-    picture: Path | None = None,
-    stop: Event | None = None,
-) -> Iterator[Watch]:
-    """Run until the camera ends or `stop` is set; yields after every analysed frame. Nothing is lost on the way out.
+class CameraWatch:
+    """One camera under watch: what was found in a frame becomes rows, and its picture that of the empty shop.
 
-    fps: at most so many frames a second are analysed. picture: where the picture of the empty shop is kept (JPEG).
+    picture: where the picture of the empty shop is kept (JPEG). picture_every_s: how often it is made anew.
     """
-    state = Watch(camera.health)
-    empty = EmptyPicture()
-    picture_due = 0.0
+
+    def __init__(
+        self,
+        layout: CameraLayout,
+        health: Health,
+        opened: tuple[Pipeline, Recorder, Sink],
+        *,
+        picture: Path | None = None,
+        picture_every_s: float = PICTURE_EVERY_S,
+    ) -> None:
+        self.layout = layout
+        self.state = Watch(health)
+        self.pipeline, self._recorder, self.sink = opened
+        self._empty = EmptyPicture()
+        self._picture, self._picture_every_s = picture, picture_every_s
+        self._picture_due = 0.0
+
+    def step(self, frame: Frame, boxes_xyxy: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
+        """boxes_xyxy: (N, 4) pixels of the frame. Raises InputError for a picture of another view."""
+        scale = fit_to_layout(frame.size_wh, self.layout)
+        events = self.pipeline.step(boxes_xyxy * scale, scores, frame.t)
+        rows = self._recorder.rows(events)
+        self.sink.note(rows)
+        self._empty.add(frame.rgb, boxes_xyxy, frame.t)
+        if self._picture is not None and self._empty.ready and frame.t >= self._picture_due:
+            _try_to_save(self._empty, self._picture)
+            self._picture_due = frame.t + self._picture_every_s
+        self.state.note(frame, events, rows)
+        self.state.totals, self.state.inside = self.pipeline.totals(), self.pipeline.inside()
+
+    def close(self) -> None:
+        """Put away what there is. Nothing is lost on the way out."""
+        try:
+            self.sink.close()
+        finally:
+            if self._picture is not None and self._empty.ready:
+                _try_to_save(self._empty, self._picture)
+
+
+def watch(
+    camera: Camera, under: CameraWatch, *, detect: Detect, fps: float, stop: Event | None = None
+) -> Iterator[Watch]:
+    """Watch frame by frame until the camera ends or `stop` is set; yields after every analysed frame.
+
+    fps: at most so many frames a second are analysed.
+    """
     try:
         for frame in thin(camera.frames(), fps=fps):
             if stop is not None and stop.is_set():
                 return
-            boxes_xyxy, scores = detect(frame.rgb)
-            scale = fit_to_layout(frame.size_wh, layout)
-            events = pipeline.step(boxes_xyxy * scale, scores, frame.t)
-            rows = recorder.rows(events)
-            sink.note(rows)
-            empty.add(frame.rgb, boxes_xyxy, frame.t)
-            if picture is not None and empty.ready and frame.t >= picture_due:
-                _try_to_save(empty, picture)
-                picture_due = frame.t + (PICTURE_EVERY_S if camera.live else np.inf)
-            state.note(frame, events, rows)
-            state.totals, state.inside = pipeline.totals(), pipeline.inside()
-            yield state
-        sink.finish()
+            under.step(frame, *detect(frame.rgb))
+            yield under.state
+        under.sink.finish()
     finally:
-        sink.close()
-        if picture is not None and empty.ready:
-            _try_to_save(empty, picture)
+        under.close()
 
 
 def open_recording(
