@@ -37,6 +37,10 @@ _CONFIGURATION = {
     # Statistics are copied into the log: only of the time, so that no id is in a file that a delete would not touch.
     "delta.dataSkippingStatsColumns": "t",
 }
+_SETTLED_NS = 100_000_000
+"""A folder's time of change has steps of a few ms; from this age on, no later change can have the same time."""
+_LISTS_KEPT = 512
+
 _PARQUET = WriterProperties(compression="ZSTD", compression_level=3)
 
 T = TypeVar("T")
@@ -50,6 +54,8 @@ class DeltaFolder:
         self._lock_file = folder.parent / ".locks" / spec.name
         self._mutex = threading.Lock()
         self._opened: DeltaTable | None = None
+        self._log_changed_ns: int | None = None
+        self._lists: dict[tuple[int, str | None, tuple[date, date] | None], list[str]] = {}
 
     def append(self, rows: pa.Table, *, writer_id: str, batch_no: int) -> None:
         """Commit a batch, unless this writer has committed this number or a later one. Retries conflicts."""
@@ -76,6 +82,17 @@ class DeltaFolder:
 
     def files(self, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> list[str]:
         """Paths of the Parquet files that hold the table now; of one shop, of business days from first to last."""
+        with self._shared() as table:
+            if table is None:
+                return []
+            asked = (int(table.version()), shop_id, days)
+            if asked not in self._lists:
+                if len(self._lists) >= _LISTS_KEPT or any(version != asked[0] for version, *_ in self._lists):
+                    self._lists.clear()
+                self._lists[asked] = self._find_files(table, shop_id, days)
+            return list(self._lists[asked])
+
+    def _find_files(self, table: DeltaTable, shop_id: str | None, days: tuple[date, date] | None) -> list[str]:
         wanted: list[tuple[str, str, str]] = []
         if shop_id is not None:
             wanted.append((PARTITION_MARK + "shop_id", "=", shop_id))
@@ -83,9 +100,7 @@ class DeltaFolder:
             first, last = days
             wanted.append((PARTITION_MARK + "business_day", ">=", first.isoformat()))
             wanted.append((PARTITION_MARK + "business_day", "<=", last.isoformat()))
-        with self._shared() as table:
-            uris = [] if table is None else table.file_uris(file_pruning_predicate=wanted or None)
-        return sorted(self._path(uri) for uri in uris)
+        return sorted(self._path(uri) for uri in table.file_uris(file_pruning_predicate=wanted or None))
 
     def size(self) -> tuple[int, int, int]:
         """Rows, files, bytes."""
@@ -164,7 +179,11 @@ class DeltaFolder:
             yield self._open()
 
     def _open(self) -> DeltaTable | None:
-        """The table as it is now; None before its first commit."""
+        """The table as it is now; None before its first commit. The log is read only when its folder changed."""
+        changed_ns = self._last_change_ns()
+        if self._opened is not None and changed_ns is not None and changed_ns == self._log_changed_ns:
+            return self._opened
+        self._log_changed_ns = changed_ns
         if self._opened is not None:
             try:
                 self._opened.update_incremental()
@@ -174,6 +193,14 @@ class DeltaFolder:
         if self._opened is None and DeltaTable.is_deltatable(self._folder):
             self._opened = DeltaTable(self._folder)
         return self._opened
+
+    def _last_change_ns(self) -> int | None:
+        """When an entry of the log came or went; None while another change could still bear the same time."""
+        try:
+            changed_ns = (self._folder / "_delta_log").stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        return changed_ns if time.time_ns() - changed_ns > _SETTLED_NS else None
 
     def _create(self) -> DeltaTable:
         self._opened = DeltaTable.create(
