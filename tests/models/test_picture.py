@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.models.picture import Placement, place, prepare
+from vitrina.models.picture import Placement, fit_picture, place, to_tensor
 from vitrina.models.preparation import Fit, Preparation
 
 PLAIN = Preparation("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "top-left", 114)
@@ -24,12 +24,12 @@ def test_a_stretched_picture_fills_the_input() -> None:
 
 
 def test_the_border_has_the_fill_value_and_the_rest_the_picture() -> None:
-    tensor, _ = prepare(np.full((32, 64, 3), 7, np.uint8), (64, 64), PLAIN)
+    canvas, _ = fit_picture(np.full((32, 64, 3), 7, np.uint8), (64, 64), PLAIN)
 
-    assert tensor.shape == (1, 3, 64, 64)
-    assert tensor.dtype == np.float32
-    assert (tensor[0, :, :32] == 7).all()
-    assert (tensor[0, :, 32:] == 114).all()
+    assert canvas.shape == (64, 64, 3)
+    assert canvas.dtype == np.uint8
+    assert (canvas[:32] == 7).all()
+    assert (canvas[32:] == 114).all()
 
 
 def test_channels_are_ordered_and_normalised_as_the_network_wants() -> None:
@@ -37,8 +37,10 @@ def test_channels_are_ordered_and_normalised_as_the_network_wants() -> None:
     picture[...] = [200, 100, 50]
     preparation = Preparation("bgr", (103.53, 116.28, 123.675), (57.375, 57.12, 58.395), "top-left", 0)
 
-    tensor, _ = prepare(picture, (32, 32), preparation)
+    tensor = to_tensor(picture, preparation)
 
+    assert tensor.shape == (1, 3, 32, 32)
+    assert tensor.dtype == np.float32
     expected = [(50 - 103.53) / 57.375, (100 - 116.28) / 57.12, (200 - 123.675) / 58.395]
     np.testing.assert_allclose(tensor[0, :, 5, 5], expected, rtol=1e-6)
 
@@ -65,9 +67,9 @@ def test_every_picture_fits_into_every_input(size_wh: tuple[int, int], fit: Fit)
     width, height = size_wh
     preparation = Preparation("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), fit, 0)
 
-    tensor, _ = prepare(np.zeros((height, width, 3), np.uint8), (64, 96), preparation)
+    canvas, _ = fit_picture(np.zeros((height, width, 3), np.uint8), (64, 96), preparation)
 
-    assert tensor.shape == (1, 3, 64, 96)
+    assert canvas.shape == (64, 96, 3)
 
 
 def test_boxes_are_clipped_to_the_picture() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vitrina.errors import InputError
 from vitrina.models.layouts import LAYOUTS, SCORE_FLOOR, Reading, read_people
 from vitrina.models.manifest import Model, read_content
-from vitrina.models.picture import prepare
+from vitrina.models.picture import Placement, fit_picture, to_tensor
 from vitrina.models.session import Session
 
 Boxes = NDArray[np.float32]
@@ -79,16 +79,32 @@ class PersonDetector:
         """The input size for a camera of `size_wh`."""
         return self._input_hw or wide_input_hw(size_wh)
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether parts of pictures, laid side by side, may stand in place of a picture: of any size, near and far.
+
+        Detectors that judge each spot by its surroundings can; those that attend to the whole picture cannot.
+        """
+        return self._layout.overlaps and not self.is_fixed
+
     def detect(self, frame_rgb: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float32]]:
         """(H, W, 3) uint8 → boxes_xyxy (N, 4) float32, pixels of the picture; scores (N,), best first."""
         height, width = frame_rgb.shape[:2]
-        input_hw = self.input_hw((width, height))
-        picture, placement = prepare(frame_rgb, input_hw, self.model.preparation)
-        reading = Reading(input_hw, self.model.person_class, self.floor)
-        boxes_xyxy, scores = read_people(self._session.run(picture), self._layout, reading)
+        canvas_rgb, placement = self.fit(frame_rgb, self.input_hw((width, height)))
+        boxes_xyxy, scores = self.find(canvas_rgb)
         boxes_xyxy = placement.to_picture(boxes_xyxy)
         inside = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
         return boxes_xyxy[inside], scores[inside]
+
+    def fit(self, frame_rgb: NDArray[np.uint8], input_hw: tuple[int, int]) -> tuple[NDArray[np.uint8], Placement]:
+        """The picture in the input's size, and where it lies in it."""
+        return fit_picture(frame_rgb, input_hw, self.model.preparation)
+
+    def find(self, canvas_rgb: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float32]]:
+        """(H, W, 3) uint8 in the input's size → boxes_xyxy (N, 4) pixels of it, scores (N,), best first."""
+        height, width = canvas_rgb.shape[:2]
+        reading = Reading((height, width), self.model.person_class, self.floor)
+        return read_people(self._session.run(to_tensor(canvas_rgb, self.model.preparation)), self._layout, reading)
 
 
 def check_input_hw(input_hw: tuple[int, int]) -> tuple[int, int]:

@@ -38,20 +38,25 @@ def place(size_wh: tuple[int, int], input_hw: tuple[int, int], fit: Fit) -> Plac
     return Placement((scale, scale), offset_xy, size_wh)
 
 
-def prepare(
+def fit_picture(
     frame_rgb: NDArray[np.uint8], input_hw: tuple[int, int], preparation: Preparation
-) -> tuple[NDArray[np.float32], Placement]:
-    """(H, W, 3) uint8 → (1, 3, input height, input width) float32, and where the picture lies in it."""
+) -> tuple[NDArray[np.uint8], Placement]:
+    """(H, W, 3) uint8 → the same picture in the input's size (input height, input width, 3), still RGB bytes."""
     height, width = frame_rgb.shape[:2]
     placement = place((width, height), input_hw, preparation.fit)
     (scale_x, scale_y), (left, top) = placement.scale_xy, (int(i) for i in placement.offset_xy)
     size = (max(1, round(width * scale_x)), max(1, round(height * scale_y)))
     canvas = np.full((*input_hw, 3), preparation.fill, np.uint8)
     canvas[top : top + size[1], left : left + size[0]] = cv2.resize(frame_rgb, size, interpolation=cv2.INTER_LINEAR)
+    return canvas, placement
+
+
+def to_tensor(canvas_rgb: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.float32]:
+    """(H, W, 3) uint8 in the input's size → (1, 3, H, W) float32 as the network wants it."""
     values = (np.arange(256)[:, None] - np.array(preparation.mean)) / np.array(preparation.std)
     tables = np.ascontiguousarray(values.T, np.float32)
-    planes = cv2.split(canvas)[:: 1 if preparation.order == "rgb" else -1]
+    planes = cv2.split(canvas_rgb)[:: 1 if preparation.order == "rgb" else -1]
     tensor: NDArray[np.float32] = np.stack(
         [cv2.LUT(plane, table[None]) for plane, table in zip(planes, tables, strict=True)]
     )
-    return tensor[None], placement
+    return tensor[None]
