@@ -75,6 +75,17 @@ def test_the_list_shows_each_shop_with_its_figures(anna: Any) -> None:
     assert page.count("of the opening hours watched") == 3
 
 
+def test_the_head_of_a_page_comes_before_its_figures_are_computed(anna: Any) -> None:
+    with anna.http.stream("GET", "/shops/demo-berlin?day=2026-02-10") as answer:
+        first, *rest = answer.iter_text()
+
+    assert "<title>" in first
+    assert "<main" in first
+    assert "<h1>" not in first
+    assert "<h1>" in "".join(rest)
+    assert "".join(rest).rstrip().endswith("</html>")
+
+
 def test_a_day_shows_every_figure_with_its_count_interval_and_change(anna: Any) -> None:
     page = text_of(anna.get("/shops/demo-berlin").text)
 

@@ -75,7 +75,7 @@ def create_app(
         max_body_size=LARGEST_BODY,
         middleware=[
             Middleware(SecurityHeaders, secure=door.secure),
-            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(problems.LastResort),
             Middleware(Gate, door=door),
         ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,17 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.utils import missing
 from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from vitrina import __version__
+from vitrina.errors import VitrinaError
 from vitrina.settings import LANGUAGES, Settings
 from vitrina.web import csrf
 from vitrina.web.auth import Door, Visitor, visitor_of
 from vitrina.web.words import LANGUAGE_NAMES, Words, choose_language
 
+logger = logging.getLogger(__name__)
+
 THEMES = ("auto", "light", "dark")
+
+Late = Callable[[], Mapping[str, Any]]
+"""What takes long, asked for when the page comes to its first use."""
+
+_LATE = "values that come late"
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,17 @@ class Stage:
     settings: Settings
     door: Door
     demo: bool
+
+
+class _Context(jinja2.runtime.Context):
+    """Template variables, some of which are computed only when a template names one of them."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        if found is not missing or _LATE not in self.parent:
+            return found
+        self.parent = {**self.parent, **self.parent.pop(_LATE)()}
+        return super().resolve_or_missing(key)
 
 
 @cache
@@ -45,6 +66,7 @@ def environment(language: str) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    templates.context_class = _Context
     templates.policies["ext.i18n.trimmed"] = True
     install: Callable[..., None] = templates.install_gettext_callables  # type: ignore[attr-defined]
     install(words.gettext, words.ngettext, newstyle=True)
@@ -74,11 +96,35 @@ def theme_of(request: Request) -> str:
 
 def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> Response:
     """The page, with the cookie that its forms need when a stranger has none yet."""
+    response = HTMLResponse(status_code=status_code)
+    page, values = _page(request, template, response, context)
+    response.body = page.render(values).encode()
+    response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+def render_late(request: Request, template: str, late: Late, **context: Any) -> Response:
+    """The page in two parts: head and menu at once, the rest when the late values are there.
+
+    Check rights and arguments before: once a page has begun, it can only say in its middle what went wrong.
+    """
+    cookies = HTMLResponse()
+    page, values = _page(request, template, cookies, context)
+    parts = _parts(page.generate({**values, _LATE: cache(late)}), words_of(request))
+    response = StreamingResponse(parts, media_type="text/html")
+    response.raw_headers += [(name, value) for name, value in cookies.raw_headers if name == b"set-cookie"]
+    return response
+
+
+def _page(
+    request: Request, template: str, response: Response, context: dict[str, Any]
+) -> tuple[jinja2.Template, dict[str, Any]]:
+    """The template, and the values that every page knows beside its own."""
     stage: Stage = request.app.state.stage
-    visitor, response = visitor_of(request), HTMLResponse(status_code=status_code)
+    visitor = visitor_of(request)
     secret = visitor.form_secret or stage.door.set_guest(response)
     page = environment(words_of(request).language).get_template(template)
-    context |= {
+    return page, context | {
         "request": request,
         "person": visitor.person,
         "theme": theme_of(request),
@@ -88,9 +134,23 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
         "sees_people": visitor.person is not None and visitor.person.rights.shops("people.view") != frozenset(),
         "may": lambda action, shop=None: _may(visitor, action, shop),
     }
-    response.body = page.render(context).encode()
-    response.headers["Content-Length"] = str(len(response.body))
-    return response
+
+
+def _parts(pieces: Iterator[str], words: Words) -> Iterator[str]:
+    """Everything up to the main part; then the rest, or why it cannot be shown."""
+    head: list[str] = []
+    for piece in pieces:
+        head.append(piece)
+        if "<main" in piece:
+            break
+    yield "".join(head)
+    try:
+        yield "".join(pieces)
+    except VitrinaError as error:
+        logger.warning("in the middle of a page: %s", error)
+        yield Markup('<section class="card"><h1>{}</h1><p role="alert">{}</p></section>').format(
+            words.gettext("This cannot be shown"), str(error)
+        ) + Markup("</main></body></html>")
 
 
 def _form_token(secret: str) -> Markup:
@@ -112,4 +172,4 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
-__all__ = ["LANGUAGES", "THEMES", "Stage", "environment", "render", "static_url", "theme_of", "words_of"]
+__all__ = ["LANGUAGES", "THEMES", "Stage", "environment", "render", "render_late", "static_url", "theme_of", "words_of"]

@@ -15,7 +15,7 @@ from vitrina.web.auth import Who
 from vitrina.web.pages.day_view import day_view, neighbours, tiles
 from vitrina.web.pages.floor_view import CameraView, camera_drawing, picture_file, plan_drawing, ramp
 from vitrina.web.png import encode_rgba
-from vitrina.web.render import render, words_of
+from vitrina.web.render import render_late, words_of
 from vitrina.web.shops import Day, ShopDay, find_day, find_shop
 from vitrina.web.site import Site, TheSite
 from vitrina.web.words import Words
@@ -28,15 +28,22 @@ FOR_A_MINUTE = {"Cache-Control": "private, max-age=60"}
 @router.get("")
 def shop_day(request: Request, site: TheSite, who: Who, slug: str, day: Day = None) -> Response:
     asked = find_day(site, who, slug, day)
-    figures, words = site.figures.day(asked.shop, asked.day), words_of(request)
-    view = day_view(words, asked, figures)
     before, after = neighbours(asked)
     context: dict[str, Any] = {"shop": asked.shop, "day": asked.day, "today": asked.today, "before": before}
-    context |= {"after": after, "figures": figures, "view": view, "ramp": ramp()}
-    context |= {"live": asked.day == asked.today and figures.figures["occupancy_now"].value is not None}
-    context |= {"caption": site.captions.get(slug, "")}
-    context |= {"last_day": site.figures.last_day(asked.shop) if view.empty else None}
-    return render(request, "day.html", **context, **_pictures(site, words, asked, figures))
+    context |= {"after": after, "ramp": ramp(), "caption": site.captions.get(slug, "")}
+    return render_late(request, "day.html", lambda: _figures(site, words_of(request), asked), **context)
+
+
+def _figures(site: Site, words: Words, asked: ShopDay) -> dict[str, Any]:
+    figures = site.figures.day(asked.shop, asked.day)
+    view = day_view(words, asked, figures)
+    return {
+        "figures": figures,
+        "view": view,
+        "live": asked.day == asked.today and figures.figures["occupancy_now"].value is not None,
+        "last_day": site.figures.last_day(asked.shop) if view.empty else None,
+        **_pictures(site, words, asked, figures),
+    }
 
 
 @router.get("/live")

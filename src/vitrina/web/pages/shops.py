@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from vitrina.floor.layout import Shop
 from vitrina.web.auth import Who
 from vitrina.web.charts import sparkline
-from vitrina.web.render import render, words_of
+from vitrina.web.render import render_late, words_of
 from vitrina.web.shops import visible_shops
 from vitrina.web.site import Site, TheSite
 from vitrina.web.wording import Told, tell, tell_share
@@ -41,9 +41,12 @@ class ShopCard:
 def shops(request: Request, site: TheSite, who: Who, page: Annotated[int, Query(ge=1)] = 1) -> Response:
     found = visible_shops(site, who, action="figures.view")
     shown = found[(page - 1) * A_PAGE : page * A_PAGE]
-    cards = [shop_card(site, words_of(request), shop) for shop in shown]
     more = page + 1 if len(found) > page * A_PAGE else None
-    return render(request, "shops.html", cards=cards, count=len(found), page=page, more=more)
+
+    def cards() -> dict[str, list[ShopCard]]:
+        return {"cards": [shop_card(site, words_of(request), shop) for shop in shown]}
+
+    return render_late(request, "shops.html", cards, count=len(found), page=page, more=more)
 
 
 @router.get("/shops")
