@@ -1,0 +1,233 @@
+"""The answers of `chain.py` as arrays of (shops, days): what every figure of a chain is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from vitrina.floor.layout import Shop
+from vitrina.floor.measures.chain import CHAIN, KINDS, READS, open_parts, places
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+WATCHED_ENOUGH = 0.9  # as on the page of one day
+
+
+class Source(Protocol):
+    """What is needed of a lake, or of an engine that stands in its place."""
+
+    def expr(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> ibis.Table: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRows:
+    """A period of a chain; arrays are (shops, days) and hold 0 where there was nothing, unless said otherwise.
+
+    receipts, purchased, minor: in the shop's own currency alone. foreign: (shops,) receipts in others.
+    dwell_n, dwell_median: by kind, median NaN without a visit. dwell: by kind, (shops,) medians of the period.
+    wait_p90: NaN without a wait. wait: (shops,) 90th percentile of the period.
+    watched: share of the open camera time that was analysed; NaN where no row says. open_s: camera seconds behind it.
+    unknown: (shops,) entries of people of whom nobody knows whether they are staff.
+    """
+
+    shops: tuple[str, ...]
+    days: tuple[date, ...]
+    entries: Floats
+    unknown: Floats
+    receipts: Floats
+    purchased: Floats
+    minor: Floats
+    foreign: Floats
+    dwell_n: Mapping[str, Floats]
+    dwell_median: Mapping[str, Floats]
+    dwell: Mapping[str, Floats]
+    passers: Floats
+    stopped: Floats
+    served: Floats
+    abandoned: Floats
+    wait_p90: Floats
+    wait: Floats
+    watched: Floats
+    open_s: Floats
+    simulated: Mask
+
+    @property
+    def seen(self) -> Mask:
+        """(shops, days): whether anything was recorded at all."""
+        rows = self.entries + self.served + self.abandoned
+        for kind in KINDS:
+            rows = rows + self.dwell_n[kind]
+        return np.asarray((rows > 0) | (np.nan_to_num(self.watched) > 0))
+
+    @property
+    def unseen(self) -> Mask:
+        """(shops,): nothing was recorded on any day."""
+        return np.asarray(~self.seen.any(axis=1))
+
+    @property
+    def whole(self) -> Mask:
+        """(shops, days): seen, and watched for long enough to be compared; what nobody says is taken as watched."""
+        return np.asarray(self.seen & ~(self.watched < WATCHED_ENOUGH))
+
+    @property
+    def watched_share(self) -> Floats:
+        """(shops,): of the open camera time of the days on which anything says; NaN when nothing does."""
+        said = np.isfinite(self.watched)
+        weights = np.where(said, self.open_s, 0.0)
+        total = weights.sum(axis=1)
+        done = (np.nan_to_num(self.watched) * weights).sum(axis=1)
+        share: Floats = np.divide(done, total, out=np.full(len(total), np.nan), where=total > 0)
+        return share
+
+
+def read_chain(source: Source, shops: Sequence[Shop], first: date, last: date) -> ChainRows:
+    """The period from `first` to `last` of these shops: one question a table, whatever their number."""
+    days = tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+    tables = {name: source.expr(name, days=(first, last)) for name in READS} | places(shops, days)
+    answers = {name: query(tables).to_pyarrow() for name, query in CHAIN.items()}
+    return arrange(answers, shops, days)
+
+
+def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[date, ...]) -> ChainRows:
+    """Pure: the answers to `CHAIN` as arrays. Rows of shops that are not asked about are left out."""
+    grid = _Grid(tuple(shop.slug for shop in shops), days)
+    own = {shop.slug: shop.currency for shop in shops}
+    money, foreign = _own_currency(answers["sales"], own)
+    by_kind = {kind: answers["dwell_by_day"].filter(pc.equal(answers["dwell_by_day"]["kind"], kind)) for kind in KINDS}
+    whole = {kind: answers["dwell"].filter(pc.equal(answers["dwell"]["kind"], kind)) for kind in KINDS}
+    watched, open_s = _watched(answers["watched"], answers["gaps"], shops, grid)
+    simulated = grid.days_of(answers["entries"], "simulated") + grid.days_of(answers["watched"], "simulated")
+    return ChainRows(
+        shops=grid.shops,
+        days=days,
+        entries=grid.days_of(answers["entries"], "entries"),
+        unknown=grid.days_of(answers["entries"], "unknown").sum(axis=1),
+        receipts=grid.days_of(money, "receipts"),
+        purchased=grid.days_of(money, "purchased"),
+        minor=grid.days_of(money, "minor"),
+        foreign=grid.days_of(foreign, "receipts").sum(axis=1),
+        dwell_n={kind: grid.days_of(by_kind[kind], "n") for kind in KINDS},
+        dwell_median={kind: grid.days_of(by_kind[kind], "value", nothing=np.nan) for kind in KINDS},
+        dwell={kind: grid.once(whole[kind], "value") for kind in KINDS},
+        passers=grid.days_of(answers["stops"], "passers"),
+        stopped=grid.days_of(answers["stops"], "stopped"),
+        served=grid.days_of(answers["waits_by_day"], "served"),
+        abandoned=grid.days_of(answers["waits_by_day"], "abandoned"),
+        wait_p90=grid.days_of(answers["waits_by_day"], "p90", nothing=np.nan),
+        wait=grid.once(answers["waits"], "p90"),
+        watched=watched,
+        open_s=open_s,
+        simulated=np.asarray(simulated.any(axis=1)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where a row's shop and day stand in the arrays."""
+
+    shops: tuple[str, ...]
+    days: tuple[date, ...]
+
+    def days_of(self, rows: pa.Table, column: str, *, nothing: float = 0.0) -> Floats:
+        """(shops, days); rows of the same shop and day are added up."""
+        where, shop, day = self._places(rows)
+        values = _floats(rows, column)[where]
+        found = np.zeros((len(self.shops), len(self.days)))
+        np.add.at(found, (shop, day), np.nan_to_num(values))
+        if np.isnan(nothing):
+            known = np.zeros(found.shape, bool)
+            known[shop[np.isfinite(values)], day[np.isfinite(values)]] = True
+            found[~known] = nothing
+        return found
+
+    def once(self, rows: pa.Table, column: str) -> Floats:
+        """(shops,); NaN where there is no row."""
+        found = np.full(len(self.shops), np.nan)
+        codes = self._shop_codes(rows)
+        found[codes[codes >= 0]] = _floats(rows, column)[codes >= 0]
+        return found
+
+    def _places(self, rows: pa.Table) -> tuple[Mask, NDArray[np.int64], NDArray[np.int64]]:
+        shop, number = self._shop_codes(rows), pc.cast(rows["business_day"], pa.int32()).to_numpy()
+        day = number.astype(np.int64) - (self.days[0] - date(1970, 1, 1)).days
+        where = (shop >= 0) & (day >= 0) & (day < len(self.days))
+        return where, shop[where], day[where]
+
+    def _shop_codes(self, rows: pa.Table) -> NDArray[np.int64]:
+        found = pc.index_in(rows["shop_id"], value_set=pa.array(self.shops, pa.string()))
+        return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
+
+
+def _floats(rows: pa.Table, column: str) -> Floats:
+    values: Floats = pc.cast(rows[column], pa.float64()).to_numpy(zero_copy_only=False)
+    return np.atleast_1d(values)
+
+
+def _own_currency(sales: pa.Table, own: Mapping[str, str]) -> tuple[pa.Table, pa.Table]:
+    """Sales in each shop's own currency, and those in others: two currencies are never added."""
+    expected = pa.array([own.get(slug, "") for slug in sales["shop_id"].to_pylist()], pa.string())
+    same = pc.equal(sales["currency"], expected)
+    return sales.filter(same), sales.filter(pc.invert(same))
+
+
+def _watched(rows: pa.Table, gaps: pa.Table, shops: Sequence[Shop], grid: _Grid) -> tuple[Floats, Floats]:
+    """Share of the open camera time that was analysed, and that time in seconds; both (shops, days).
+
+    As on a day's page: every camera that left a minute or a gap on that day should have watched. A shop that does not
+    say when it opens was open from the first minute that was watched to the last.
+    """
+    cameras, minutes = _cameras(rows, gaps), _by_shop_day(rows)
+    opens = open_parts(shops, grid.days)
+    watched = np.full((len(grid.shops), len(grid.days)), np.nan)
+    open_s = np.zeros(watched.shape)
+    for index, shop in enumerate(shops):
+        for day, when in enumerate(grid.days):
+            if found := minutes.get((shop.slug, when)):
+                count = cameras[shop.slug, when]
+                said = opens[shop.slug, when] if shop.opens else ()
+                share, length = _share(found, count, said) if said else _share_of_seen(found, count)
+                watched[index, day], open_s[index, day] = share, length * count
+    return watched, open_s
+
+
+def _share(found: Sequence[Mapping[str, Any]], cameras: int, parts: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    lengths = [(until - start) / 1e6 for start, until in parts]
+    shares = [
+        min(1.0, sum(row["watched_s"] for row in found if row["part"] == number) / (cameras * length))
+        for number, length in enumerate(lengths)
+    ]
+    return sum(s * length for s, length in zip(shares, lengths, strict=True)) / sum(lengths), sum(lengths)
+
+
+def _share_of_seen(found: Sequence[Mapping[str, Any]], cameras: int) -> tuple[float, float]:
+    begun, ended = min(found, key=lambda row: row["first_t"]), max(found, key=lambda row: row["last_t"])
+    length = (ended["last_t"] - begun["first_t"]).total_seconds() + min(60.0, ended["last_s"])
+    if ended["last_t"] > begun["first_t"]:
+        length -= 60.0 - min(60.0, begun["first_s"])
+    watched_s = sum(row["watched_s"] for row in found)
+    return (min(1.0, watched_s / (cameras * length)) if length > 0 else 1.0), max(length, 0.0)
+
+
+def _cameras(rows: pa.Table, gaps: pa.Table) -> dict[tuple[str, date], int]:
+    names: dict[tuple[str, date], set[str]] = {}
+    for table in (rows, gaps):
+        columns = (table[name].to_pylist() for name in ("shop_id", "business_day", "camera_id"))
+        for slug, day, camera in zip(*columns, strict=True):
+            names.setdefault((slug, day), set()).add(camera)
+    return {key: len(found) for key, found in names.items()}
+
+
+def _by_shop_day(rows: pa.Table) -> dict[tuple[str, date], list[dict[str, Any]]]:
+    found: dict[tuple[str, date], list[dict[str, Any]]] = {}
+    for row in rows.to_pylist():
+        found.setdefault((row["shop_id"], row["business_day"]), []).append(row)
+    return found
