@@ -103,7 +103,6 @@ def test_a_file_or_shop_that_is_not_there_is_an_error_that_says_what_to_do(setti
     [
         ("door.mp4", "there is no file door.mp4 now"),
         ("loop:street.avi?fps=7", "there is no file street.avi now"),
-        ("rtsp://10.0.0.9/1", "streams are not read yet"),
     ],
 )
 def test_a_source_that_cannot_be_opened_is_applied_with_a_note(
@@ -115,6 +114,12 @@ def test_a_source_that_cannot_be_opened_is_applied_with_a_note(
 
     assert applied.exit_code == 0
     assert said in applied.output
+
+
+def test_a_stream_needs_no_note(settings: Settings, starter: Path) -> None:
+    starter.write_text(starter.read_text().replace("door.mp4", "rtsp://10.0.0.9/1"))
+
+    assert "Note" not in run(settings, "apply", starter).output
 
 
 def test_a_source_that_is_there_needs_no_note(settings: Settings, starter: Path) -> None:

@@ -21,7 +21,7 @@ ZONE_KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 LINE_KINDS: tuple[LineKind, ...] = get_args(LineKind)
 
 PLAN = "plan"
-LIVE_SOURCES = ("webcam:", "/dev/", "loop:")
+LIVE_SOURCES = ("webcam:", "/dev/", "loop:", "rtsp://", "rtsps://", "http://", "https://")
 """How the address of a camera begins that delivers all the time; a recorded file is watched once."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -8,12 +8,14 @@ from vitrina.floor.camera.file import FileCamera
 from vitrina.floor.camera.health import PROBLEMS, Health, Pause, Problem, State
 from vitrina.floor.camera.loop import LoopCamera
 from vitrina.floor.camera.recorded import RecordedCamera
-from vitrina.floor.camera.source import Camera, open_camera
+from vitrina.floor.camera.source import AnyCamera, Camera, open_camera
+from vitrina.floor.camera.stream import StreamCamera
 from vitrina.floor.camera.thin import thin
 from vitrina.floor.camera.webcam import WebcamCamera
 
 __all__ = [
     "PROBLEMS",
+    "AnyCamera",
     "Camera",
     "FileCamera",
     "Health",
@@ -22,6 +24,7 @@ __all__ = [
     "Problem",
     "RecordedCamera",
     "State",
+    "StreamCamera",
     "WebcamCamera",
     "open_camera",
     "thin",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -20,13 +19,64 @@ from vitrina.floor.camera.health import Health
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
 class Picture:
-    t: float
-    rgb: NDArray[np.uint8]
+    """A decoded picture. t: the stream's time in seconds. Turning it into RGB costs, so it is done when asked for."""
+
+    __slots__ = ("_converter", "_picture", "t")
+
+    def __init__(self, t: float, picture: av.VideoFrame, converter: Converter) -> None:
+        self.t = t
+        self._picture = picture
+        self._converter = converter
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8, upright, of the same size as the pictures before."""
+        return self._converter.rgb(self._picture, self.t)
+
+
+class Converter:
+    """Makes RGB of one source's pictures, all in the size of the first.
+
+    longest_px: the longer side is shrunk to it while converting; None leaves the size as it is.
+    """
+
+    def __init__(self, *, name: str, longest_px: int | None = None) -> None:
+        self._name = name
+        self._longest_px = longest_px
+        self._reformatter = VideoReformatter()
+        self._first_wh: tuple[int, int] | None = None
+
+    def rgb(self, picture: av.VideoFrame, t: float) -> NDArray[np.uint8]:
+        """Raises CameraError when the shape of the picture (width : height) has changed."""
+        turns = round(getattr(picture, "rotation", 0) / 90) % 4  # phones store the turn beside the picture
+        upright_wh = (picture.height, picture.width) if turns % 2 else (picture.width, picture.height)
+        self._first_wh = self._first_wh or upright_wh
+        self._check_shape(upright_wh, t)
+        width, height = self._wanted(self._first_wh)
+        if turns % 2:
+            width, height = height, width
+        converted = self._reformatter.reformat(
+            picture, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
+        )
+        rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
+        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+
+    def _wanted(self, size_wh: tuple[int, int]) -> tuple[int, int]:
+        width, height = size_wh
+        shrink = min(1.0, self._longest_px / max(size_wh)) if self._longest_px else 1.0
+        return (width, height) if shrink == 1.0 else (round(width * shrink / 2) * 2, round(height * shrink / 2) * 2)
+
+    def _check_shape(self, size_wh: tuple[int, int], t: float) -> None:
+        (width, height), (first_width, first_height) = size_wh, self._first_wh or size_wh
+        if abs(width / height - first_width / first_height) > 0.02 * first_width / first_height:
+            raise CameraError(
+                f"{self._name}: at {t:.1f} s the picture changes from {first_width}×{first_height} to {width}×{height}."
+                " That is another view: cut the recording there and watch the second half as a camera of its own."
+            )
 
 
 def open_container(address: str, *, name: str, format_: str | None = None) -> InputContainer:
+    """A file or a device, opened. Raises CameraError with what to check."""
     if format_ is None and Path(address).is_dir():
         raise CameraError(f"{name}: is a folder; name the video file in it.")
     if format_ is None and not Path(address).is_file():
@@ -39,6 +89,11 @@ def open_container(address: str, *, name: str, format_: str | None = None) -> In
         raise CameraError(f"{name}: no permission to read it.") from error
     except (av.FFmpegError, OSError) as error:
         raise CameraError(f"{name}: not a video that can be opened ({reason_of(error)}).") from error
+    return with_video(container, name=name)
+
+
+def with_video(container: InputContainer, *, name: str) -> InputContainer:
+    """The container, ready to be decoded in one thread; closed again with a CameraError where no video is in it."""
     if not container.streams.video:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing that can be read"
         container.close()
@@ -47,28 +102,31 @@ def open_container(address: str, *, name: str, format_: str | None = None) -> In
     return container
 
 
-def pictures(container: InputContainer, health: Health, *, name: str) -> Iterator[Picture]:
-    """Decoded pictures with the stream's time in seconds; a damaged packet costs that packet."""
+def pictures(
+    container: InputContainer, health: Health, *, name: str, longest_px: int | None = None
+) -> Iterator[Picture]:
+    """A file's or device's pictures; one without a time follows the one before at the claimed rate."""
     stream = container.streams.video[0]
+    converter = Converter(name=name, longest_px=longest_px)
     step_s = 1.0 / health.fps_claimed if health.fps_claimed else 1.0
-    size_wh: tuple[int, int] | None = None
     t = 0.0
-    for packet in _packets(container, health):
-        try:
-            decoded = packet.decode()
-        except av.FFmpegError as error:
-            health.damaged += 1
-            logger.debug("%s: damaged packet near %.1f s: %s", name, t, reason_of(error))
-            continue
-        for picture in decoded:
-            t = t + step_s if picture.time is None else float(picture.time)
-            rgb = _upright(picture)
-            size_wh = size_wh or (rgb.shape[1], rgb.shape[0])
-            yield Picture(t, _same_size(rgb, size_wh, name=name, t=t))
+    for picture in decoded(_packets(container, health), health, name=name):
+        t = t + step_s if picture.time is None else float(picture.time)
+        yield Picture(t, picture, converter)
     if stream.frames and health.frames and health.frames + health.dropped < 0.98 * stream.frames:
         note = f"the file ends early: {health.frames} of {stream.frames} frames could be read"
         health.note(note)
         logger.warning("%s: %s", name, note)
+
+
+def decoded(packets: Iterator[av.Packet[VideoStream]], health: Health, *, name: str) -> Iterator[av.VideoFrame]:
+    """A damaged packet costs that packet."""
+    for packet in packets:
+        try:
+            yield from packet.decode()
+        except av.FFmpegError as error:
+            health.damaged += 1
+            logger.debug("%s: a damaged packet: %s", name, reason_of(error))
 
 
 def _packets(container: InputContainer, health: Health) -> Iterator[av.Packet[VideoStream]]:
@@ -82,26 +140,6 @@ def _packets(container: InputContainer, health: Health) -> Iterator[av.Packet[Vi
             health.damaged += 1
             return
         yield packet
-
-
-def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    """Turned as the recording says (phones store the turn beside the picture)."""
-    rgb = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
-    quarter_turns = round(getattr(picture, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
-
-
-def _same_size(rgb: NDArray[np.uint8], size_wh: tuple[int, int], *, name: str, t: float) -> NDArray[np.uint8]:
-    """The picture in the size of the first one, as long as its shape (width : height) is the same."""
-    height, width = rgb.shape[:2]
-    if (width, height) == size_wh:
-        return rgb
-    if abs(width / height - size_wh[0] / size_wh[1]) > 0.02 * size_wh[0] / size_wh[1]:
-        raise CameraError(
-            f"{name}: at {t:.1f} s the picture changes from {size_wh[0]}×{size_wh[1]} to {width}×{height}. "
-            "That is another view: cut the recording there and watch the second half as a camera of its own."
-        )
-    return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def reason_of(error: Exception) -> str:

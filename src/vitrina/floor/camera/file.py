@@ -13,6 +13,7 @@ from av.container import InputContainer
 from vitrina.errors import CameraError, InputError
 from vitrina.floor.camera.decode import open_container, pictures
 from vitrina.floor.camera.health import LATE_S, Health
+from vitrina.floor.camera.thin import Thinning
 from vitrina.floor.frame import Frame
 
 
@@ -20,18 +21,29 @@ class FileCamera:
     """A video file, from its first frame to its last.
 
     start: the moment (UTC) the recording began. fps: the true frame rate, where the header lies about it.
+    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: pictures are shrunk to it.
     """
 
     live = False
 
-    def __init__(self, path: Path, *, camera_id: str, start: datetime | None = None, fps: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        camera_id: str,
+        start: datetime | None = None,
+        fps: float | None = None,
+        fps_wanted: float = 0.0,
+        longest_px: int | None = None,
+    ) -> None:
         if fps is not None and not 0.0 < fps <= 1000.0:
             raise InputError(f"--fps: expected the true frames a second, above 0, such as 7; got {fps:g}")
         self.path = path
         self.camera_id = camera_id
-        self.health = Health()
+        self.health = Health(fps_wanted=fps_wanted)
         self.duration_s: float | None = None
         self._fps = fps
+        self._longest_px = longest_px
         with closing(open_container(str(path), name=str(path))) as container:
             stream = container.streams.video[0]
             self.health.fps_claimed = float(stream.average_rate or 0)
@@ -47,7 +59,8 @@ class FileCamera:
         scale = self._clock_scale()
         with closing(open_container(str(self.path), name=str(self.path))) as container:
             base: float | None = None
-            for picture in pictures(container, self.health, name=str(self.path)):
+            thinning = Thinning(fps=self.health.fps_wanted)
+            for picture in pictures(container, self.health, name=str(self.path), longest_px=self._longest_px):
                 own_s = picture.t * scale
                 base = self.start.timestamp() - own_s if base is None else base
                 if self.health.last_t is not None and base + own_s < self.health.last_t - LATE_S:
@@ -58,7 +71,8 @@ class FileCamera:
                 if self.health.is_late(t):
                     continue
                 self.health.note_frame(t)
-                yield Frame(t=t, rgb=picture.rgb, camera_id=self.camera_id, index=self.health.frames - 1)
+                if thinning.keeps(t):
+                    yield Frame(t=t, rgb=picture.rgb(), camera_id=self.camera_id, index=self.health.frames - 1)
         self.health.state = "ended"
         if self.health.frames == 0:
             raise CameraError(f"{self.path}: no picture could be decoded. Is the file complete? Try playing it.")

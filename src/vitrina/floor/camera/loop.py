@@ -19,18 +19,34 @@ class LoopCamera:
 
     live = True
 
-    def __init__(self, path: Path, *, camera_id: str, fps: float | None = None, stop: Event | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        camera_id: str,
+        fps: float | None = None,
+        stop: Event | None = None,
+        fps_wanted: float = 0.0,
+        longest_px: int | None = None,
+    ) -> None:
         self.path = path
         self.camera_id = camera_id
-        self.health = Health(recent_s=RECENT_S)
+        self.health = Health(recent_s=RECENT_S, fps_wanted=fps_wanted)
         self._fps = fps
+        self._longest_px = longest_px
         self._stop = stop or Event()
         self.health.fps_claimed = FileCamera(path, camera_id=camera_id, fps=fps).health.fps_claimed
 
     def frames(self) -> Iterator[Frame]:
         index = 0
         while not self._stop.is_set():
-            clip = FileCamera(self.path, camera_id=self.camera_id, fps=self._fps)
+            clip = FileCamera(
+                self.path,
+                camera_id=self.camera_id,
+                fps=self._fps,
+                fps_wanted=self.health.fps_wanted,
+                longest_px=self._longest_px,
+            )
             # Paced by the clock that nobody sets.
             began, began_mono, first_t = time.time(), time.monotonic(), None
             for frame in clip.frames():

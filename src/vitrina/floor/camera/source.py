@@ -12,8 +12,11 @@ from vitrina.errors import InputError
 from vitrina.floor.camera.file import FileCamera
 from vitrina.floor.camera.health import Health
 from vitrina.floor.camera.loop import LoopCamera
+from vitrina.floor.camera.stream import StreamCamera
 from vitrina.floor.camera.webcam import WebcamCamera
 from vitrina.floor.frame import Frame
+
+AnyCamera = FileCamera | LoopCamera | StreamCamera | WebcamCamera
 
 
 class Camera(Protocol):
@@ -33,28 +36,47 @@ def open_camera(
     start: datetime | None = None,
     fps: float | None = None,
     stop: Event | None = None,
-) -> FileCamera | LoopCamera | WebcamCamera:
-    """The camera that `source` names: a path to a file, `webcam:0` (or `/dev/video0`), or `loop:PATH`, which plays a
-    file again and again in real time, with `?fps=7` behind it where the file's header lies about its rate.
+    fps_wanted: float = 0.0,
+    longest_px: int | None = None,
+) -> AnyCamera:
+    """The camera that `source` names: an address such as `rtsp://user:password@host/path` or `http://host/mjpeg`, a
+    path to a file, `webcam:0` (or `/dev/video0`), or `loop:PATH`, which plays a file again and again in real time,
+    with `?fps=7` behind it where the file's header lies about its rate.
 
     start: when a recorded file began. fps: its true rate, where the header lies. stop: ends a live source.
+    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: the picture's longer side is shrunk
+    to it while converting; both save most of the cost of large pictures.
     Raises InputError for a text that cannot be a source, CameraError for a source that does not open.
     """
     if "://" in source:
-        raise InputError(
-            f"{source.split('://')[0]}:// sources are not read yet. Record a clip to a file, or give webcam:0."
-        )
+        return StreamCamera(source, camera_id=camera_id, stop=stop, fps_wanted=fps_wanted, longest_px=longest_px)
     if source.startswith("webcam:"):
         number = source.removeprefix("webcam:")
         if not number.isdigit():
             raise InputError(f"expected webcam:NUMBER such as webcam:0, got {source!r}")
-        return WebcamCamera(f"/dev/video{number}", camera_id=camera_id, stop=stop)
+        return WebcamCamera(
+            f"/dev/video{number}", camera_id=camera_id, stop=stop, fps_wanted=fps_wanted, longest_px=longest_px
+        )
     if source.startswith("/dev/"):
-        return WebcamCamera(source, camera_id=camera_id, stop=stop)
+        return WebcamCamera(source, camera_id=camera_id, stop=stop, fps_wanted=fps_wanted, longest_px=longest_px)
     if source.startswith("loop:"):
         path, _, rate = source.removeprefix("loop:").partition("?fps=")
-        return LoopCamera(Path(path).expanduser(), camera_id=camera_id, fps=_rate(rate) if rate else fps, stop=stop)
-    return FileCamera(Path(source).expanduser(), camera_id=camera_id, start=start, fps=fps)
+        return LoopCamera(
+            Path(path).expanduser(),
+            camera_id=camera_id,
+            fps=_rate(rate) if rate else fps,
+            stop=stop,
+            fps_wanted=fps_wanted,
+            longest_px=longest_px,
+        )
+    return FileCamera(
+        Path(source).expanduser(),
+        camera_id=camera_id,
+        start=start,
+        fps=fps,
+        fps_wanted=fps_wanted,
+        longest_px=longest_px,
+    )
 
 
 def _rate(text: str) -> float:

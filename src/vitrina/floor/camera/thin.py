@@ -9,10 +9,10 @@ from vitrina.floor.frame import Frame
 
 
 class Thinning:
-    """Says of each frame's time whether the frame is one of at most `fps` a second."""
+    """Says of each frame's time whether the frame is one of at most `fps` a second; 0 keeps all."""
 
     def __init__(self, *, fps: float) -> None:
-        self._step_s = 1.0 / fps
+        self._step_s = 1.0 / fps if fps else 0.0
         self._due: float | None = None
 
     def keeps(self, t: float) -> bool:
