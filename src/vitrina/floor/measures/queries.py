@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import ibis
+import pyarrow as pa
 from ibis import _
 
 from vitrina.floor.layout import Shop
@@ -57,7 +58,12 @@ class Marks:
 @cache
 def unbound() -> Tables:
     """The lake's tables by name and type alone: what a query is compiled over, and shown with."""
-    return {name: ibis.table(ibis.Schema.from_pyarrow(spec.schema), name=name) for name, spec in FLOOR_TABLES.items()}
+    return {name: ibis.table(_nullable(spec.schema), name=name) for name, spec in FLOOR_TABLES.items()}
+
+
+def _nullable(schema: pa.Schema) -> ibis.Schema:
+    """As engines give the columns of Parquet files: none of them is bound to hold a value."""
+    return ibis.Schema.from_pyarrow(pa.schema([field.with_nullable(True) for field in schema]))
 
 
 # Rows that every measure starts from -------------------------------------------------------------------------------
@@ -127,12 +133,12 @@ def dwell_p90(tables: Tables, _marks: Marks) -> ibis.Table:
 
 
 def stopping_power(tables: Tables, marks: Marks) -> ibis.Table:
-    passers = _longest_visits(tables, marks).group_by(BY_ZONE)
+    passers = longest_visits(tables, marks).group_by(BY_ZONE)
     return passers.agg(n=_.count(), value=(_.longest_s >= _.stop_s).cast("float64").mean())
 
 
 def holding_power(tables: Tables, marks: Marks) -> ibis.Table:
-    stoppers = _longest_visits(tables, marks).filter(_.longest_s >= _.stop_s).group_by(BY_ZONE)
+    stoppers = longest_visits(tables, marks).filter(_.longest_s >= _.stop_s).group_by(BY_ZONE)
     return stoppers.agg(n=_.count(), value=_.longest_s.median())
 
 
@@ -185,7 +191,7 @@ def transitions(tables: Tables, marks: Marks) -> ibis.Table:
     return steps.group_by((*BY_ZONE, "following")).agg(value=_.count())
 
 
-def _longest_visits(tables: Tables, marks: Marks) -> ibis.Table:
+def longest_visits(tables: Tables, marks: Marks) -> ibis.Table:
     """One row per person and zone: the longest visit, and how long counts as having stopped there."""
     longest = customer_visits(tables).group_by((*BY_ZONE, "person_id")).agg(longest_s=_.dwell_s.max())
     stop_s: ibis.Value = ibis.literal(STOP_S, type="float64")

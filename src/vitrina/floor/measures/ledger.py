@@ -1,0 +1,229 @@
+"""The ledger: what each business day adds up to, asked of the engine once and kept when the day is over.
+
+A year of a busy shop is millions of rows, and counting its distinct persons anew takes seconds; its 365 sums are
+read in milliseconds. One file holds a shop's calendar month. Each of its days carries a fingerprint of the lake's
+files and of the queries that it was made of, so a day is added up again when late rows reach the lake, a zone gets
+another kind or a definition changes, and a day that was deleted from the lake is gone from the ledger too. Sums hold
+no person's id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from functools import cache, lru_cache
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vitrina.errors import StorageError
+from vitrina.floor.measures import queries
+from vitrina.floor.measures.queries import Marks
+from vitrina.floor.measures.rows import Source
+from vitrina.floor.measures.sums import SOURCES, SUMS
+from vitrina.storage.table import PARTITION_MARK
+
+Sums = Mapping[str, pa.Table]
+"""Name of the sum to its rows, as in `sums.SUMS`."""
+
+AT_ONCE = 4
+DAYS_AT_ONCE = 31
+_KEPT = "kept"
+_DAY = re.compile(rf"{PARTITION_MARK}business_day=(\d{{4}}-\d\d-\d\d)")
+
+
+class Ledger:
+    """The sums of shops' days. Safe to use from several threads and processes: whoever writes last has the same.
+
+    folder: where sums are kept; None keeps nothing.
+    """
+
+    def __init__(self, lake: Source, folder: Path | None = None) -> None:
+        self._lake = lake
+        self._folder = folder
+
+    def read(self, shop_id: str, marks: Marks, days: Sequence[tuple[date, date]], *, over_before: date) -> Sums:
+        """The sums of the days within each (first, last); spans may overlap, and each day is given once.
+
+        over_before: days from this one on may still grow and are not kept.
+        """
+        wanted = sorted({day for first, last in days for day in _between(first, last)})
+        marked = _marked(marks, self._lake.dialect)
+        files = self._files(shop_id, wanted)
+        parts = []
+        for month, group in _by_month(wanted).items():
+            known = {day: _fingerprint(marked, files[day]) for day in group if day in files}
+            parts.append(self._month(shop_id, month, known, files, marks, over_before))
+        return _joined(parts)
+
+    def fill(self, shop_id: str, marks: Marks, first: date, last: date) -> int:
+        """Add up what is missing, a month at a time; gives how many days. For a job that runs before people ask."""
+        added = 0
+        marked, wanted = _marked(marks, self._lake.dialect), list(_between(first, last))
+        files = self._files(shop_id, wanted)
+        for month, group in _by_month(wanted).items():
+            known = {day: _fingerprint(marked, files[day]) for day in group if day in files}
+            stale = known.items() - self._load(shop_id, month)[0].items()
+            if stale:
+                self._month(shop_id, month, known, files, marks, last + timedelta(days=1))
+                added += len(stale)
+        return added
+
+    def forget_before(self, first: date) -> None:
+        """Delete the files of months that ended before a day: the lake keeps nothing of them either."""
+        for file in self._folder.glob("*/*.arrow") if self._folder else ():
+            if file.stem < f"{first:%Y-%m}":
+                file.unlink(missing_ok=True)
+
+    def _month(
+        self,
+        shop_id: str,
+        month: str,
+        known: Mapping[date, str],
+        files: Mapping[date, Mapping[str, list[str]]],
+        marks: Marks,
+        over_before: date,
+    ) -> Sums:
+        """The sums of these days of one month, with what was missing added up and kept.
+
+        known: fingerprint of each wanted day.
+        """
+        fresh, kept = self._load(shop_id, month)
+        missing = [day for day in known if fresh.get(day) != known[day]]
+        added = [
+            self._add_up(missing[start : start + DAYS_AT_ONCE], files, marks)
+            for start in range(0, len(missing), DAYS_AT_ONCE)
+        ]
+        lasting = {day: known[day] for day in missing if day < over_before}
+        if lasting:
+            others = {day: mark for day, mark in fresh.items() if day not in missing}
+            sums = _joined([_only(kept, list(others)), *(_only(part, list(lasting)) for part in added)])
+            self._store(shop_id, month, sums, others | lasting)
+        return _joined([_only(kept, [day for day in known if day not in missing]), *added])
+
+    def _files(self, shop_id: str, days: Sequence[date]) -> dict[date, dict[str, list[str]]]:
+        """The lake's files of each wanted day that has any, by table."""
+        found: dict[date, dict[str, list[str]]] = defaultdict(lambda: {table: [] for table in SOURCES})
+        if not days:
+            return found
+        wanted = set(days)
+        for table in SOURCES:
+            for file in self._lake.files(table, shop_id=shop_id, days=(days[0], days[-1])):
+                named = _DAY.search(file)
+                if named and (day := date.fromisoformat(named[1])) in wanted:
+                    found[day][table].append(file)
+        return dict(found)
+
+    def _add_up(self, days: Sequence[date], files: Mapping[date, Mapping[str, list[str]]], marks: Marks) -> Sums:
+        """Ask the engine, for all these days at once."""
+        of_table = {table: [file for day in days for file in files[day][table]] for table in SOURCES}
+        rows = ", ".join(
+            f"{table} AS (SELECT * FROM {self._lake.relation(table, of_table[table])})"  # noqa: S608
+            for table in SOURCES
+        )
+
+        def ask(sql: str) -> pa.Table:
+            return self._lake.run(f"WITH {rows} SELECT * FROM ({sql}) AS answer")  # noqa: S608 - our own SQL
+
+        sql_of = _sql(marks, self._lake.dialect)
+        return dict(zip(sql_of, _askers().map(ask, sql_of.values()), strict=True))
+
+    def _path(self, shop_id: str, month: str) -> Path | None:
+        return self._folder / shop_id / f"{month}.arrow" if self._folder else None
+
+    def _load(self, shop_id: str, month: str) -> tuple[dict[date, str], Sums]:
+        """What is kept of a month, by day its fingerprint; nothing when it was kept by another version of us."""
+        path = self._path(shop_id, month)
+        if path is None or not path.is_file():
+            return {}, {}
+        try:
+            with pa.memory_map(str(path)) as source:
+                kept, *tables = [pa.ipc.open_stream(source).read_all() for _name in (_KEPT, *SUMS)]
+        except (pa.ArrowInvalid, OSError):
+            return {}, {}
+        marks = zip(*(kept[name].to_pylist() for name in ("business_day", "fingerprint")), strict=True)
+        return dict(marks), dict(zip(SUMS, tables, strict=True))
+
+    def _store(self, shop_id: str, month: str, sums: Sums, fingerprints: Mapping[date, str]) -> None:
+        """Replace the month's file in one step, so that readers see the old one or the new one."""
+        path = self._path(shop_id, month)
+        if path is None:
+            return
+        columns = {"business_day": pa.array(fingerprints, pa.date32()), "fingerprint": pa.array(fingerprints.values())}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as target:
+                for table in (pa.table(columns), *(sums[name] for name in SUMS)):
+                    with pa.ipc.new_stream(target, table.schema) as stream:
+                        stream.write_table(table)
+            Path(target.name).replace(path)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot keep the sums of {month}: {error.strerror}") from error
+
+
+def prepare(marks: Marks, dialect: str = "duckdb") -> None:
+    """Compile the queries ahead."""
+    _sql(marks, dialect)
+
+
+@cache
+def _askers() -> ThreadPoolExecutor:
+    """Threads that ask; each question waits for its files by itself, so they wait together."""
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sums")
+
+
+@lru_cache(maxsize=1024)
+def _sql(marks: Marks, dialect: str) -> Mapping[str, str]:
+    """One query per sum. Ibis needs some 50 ms for the larger ones, so a layout's are kept."""
+    tables = queries.unbound()
+    return {name: str(ibis.to_sql(made(tables, marks), dialect=dialect)) for name, made in SUMS.items()}
+
+
+@lru_cache(maxsize=1024)
+def _marked(marks: Marks, dialect: str) -> bytes:
+    return hashlib.sha256("\n".join(_sql(marks, dialect).values()).encode()).digest()
+
+
+def _fingerprint(marked: bytes, files: Mapping[str, Sequence[str]]) -> str:
+    digest = hashlib.sha256(marked)
+    for table in SOURCES:
+        for file in sorted(files[table]):
+            digest.update(file.rpartition("/")[2].encode())
+    return digest.hexdigest()
+
+
+def _only(sums: Sums, days: Sequence[date]) -> Sums:
+    wanted = pa.array(days, pa.date32())
+
+    def cut(table: pa.Table) -> pa.Table:
+        inside = pc.is_in(table["business_day"], value_set=wanted)
+        return table if pc.all(inside, min_count=0).as_py() else table.filter(inside)
+
+    return {name: cut(table) for name, table in sums.items()}
+
+
+def _joined(parts: Iterable[Sums]) -> Sums:
+    parts = [part for part in parts if part]
+    if not parts:
+        tables = queries.unbound()
+        nothing = Marks(())
+        return {name: made(tables, nothing).schema().to_pyarrow().empty_table() for name, made in SUMS.items()}
+    return {name: pa.concat_tables([part[name] for part in parts], promote_options="permissive") for name in parts[0]}
+
+
+def _by_month(days: Sequence[date]) -> dict[str, list[date]]:
+    months: dict[str, list[date]] = {}
+    for day in days:
+        months.setdefault(f"{day:%Y-%m}", []).append(day)
+    return months
+
+
+def _between(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
