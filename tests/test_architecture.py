@@ -19,6 +19,7 @@ OWNERS = {
     "sqlalchemy": {
         "storage/",
         "work/jobs.py",
+        "outlet/",
         "models/registry.py",
         "floor/setup/shops.py",
         "cli/session.py",
@@ -27,6 +28,7 @@ OWNERS = {
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
     "distributed": {"work/spread.py"},
+    "paho": {"outlet/mqtt.py"},
     "fastapi": {"web/"},
     "starlette": {"web/"},
     "uvicorn": {"cli/up.py"},
@@ -35,7 +37,7 @@ OWNERS = {
 }
 """Heavy library → where it may be imported (a file, or a folder with a slash at its end)."""
 
-EDGES = {"camera", "shops", "watch", "overlay", "people", "write", "bias"}
+EDGES = {"camera", "shops", "watch", "overlay", "people", "write", "bias", "worker"}
 """Modules and packages of `floor` that read or write the world outside. Every other one is pure."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from vitrina.errors import InputError
 
 PARTS = ("floor",)
 LANGUAGES = ("en", "ru")
+ENGINES = ("duckdb", "spark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ def _parts(text: str) -> tuple[str, ...]:
     if unknown or not parts:
         raise ValueError(f"expected a comma-separated list out of {', '.join(PARTS)}")
     return parts
+
+
+def _spark_master(text: str) -> str:
+    if not re.fullmatch(r"local(\[(\*|\d+)\])?|spark://[^\s/,]+:\d+(,[^\s/,]+:\d+)*", text):
+        raise ValueError("expected local[*], local[2] or spark://host:port")
+    return text
 
 
 def _timezone(text: str) -> str:
@@ -130,6 +138,27 @@ SETTINGS: tuple[Setting, ...] = (
         _between(64, 1_000_000),
         "Memory that one process' questions to the lake may use.",
     ),
+    Setting(
+        "engine",
+        "duckdb",
+        "",
+        _one_of(*ENGINES),
+        "What answers questions to the lake: `duckdb` in this process, or `spark` (Java 17 and `vitrina[spark]`).",
+    ),
+    Setting(
+        "spark_master",
+        "local[*]",
+        "",
+        _spark_master,
+        "Where Spark works: `local[2]` or `local[*]` for this machine, `spark://host:7077` for a stand-alone cluster.",
+    ),
+    Setting(
+        "spark_memory_mb",
+        "1536",
+        "MB",
+        _between(512, 1_000_000),
+        "Memory of Spark's process here, and of its process on each worker.",
+    ),
     Setting("workers", "1", "processes", _between(1, 256), "Processes that one job may be spread over."),
     Setting(
         "cluster",
@@ -144,6 +173,27 @@ SETTINGS: tuple[Setting, ...] = (
         "frames/s",
         _between(0.5, 60, float),
         "Frames a second that are looked at; faster sources are thinned out.",
+    ),
+    Setting(
+        "camera_workers",
+        "0",
+        "processes",
+        _between(0, 64),
+        "Processes that watch live cameras; 0: one for each processor, and one where there is under 2 GB of memory.",
+    ),
+    Setting(
+        "export_folder",
+        "",
+        "",
+        str,
+        "Folder that exports may write below; empty means `exports` in the home.",
+    ),
+    Setting(
+        "metrics_local",
+        "no",
+        "",
+        _one_of("no", "yes"),
+        "Whether programs on this very machine may read `/metrics` without a key.",
     ),
     Setting(
         "log_level", "info", "", _one_of("debug", "info", "warning", "error"), "Least severe messages that are logged."
@@ -174,15 +224,26 @@ class Settings:
     lake_commit_s: float
     lake_commit_rows: int
     query_memory_mb: int
+    engine: str
+    spark_master: str
+    spark_memory_mb: int
     workers: int
     cluster: str
     analysis_fps: float
+    camera_workers: int
+    export_folder: str
+    metrics_local: str
     log_level: str
     log_format: str
 
     @property
     def lake(self) -> Path:
         return self.home / "lake"
+
+    @property
+    def exports(self) -> Path:
+        """Where exports may write, with the default filled in."""
+        return Path(self.export_folder).expanduser() if self.export_folder else self.home / "exports"
 
     @property
     def database(self) -> str:

@@ -24,12 +24,22 @@ class JobStopped(VitrinaError):  # noqa: N818 - nothing is wrong
     """The job shall stop here: the worker is asked to end, or has lost the job."""
 
 
+class TryAgain(VitrinaError):  # noqa: N818 - it is expected, such as a receiver that is away
+    """It did not work this time. Counts as a try, and is logged as one line; wait_s: None is the queue's own time."""
+
+    def __init__(self, reason: str, *, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
 class RunningJob:
     """What a handler is given."""
 
     def __init__(self, claim: Claim, stop: threading.Event) -> None:
         self.job_id, self.name, self.payload = claim.job_id, claim.name, claim.payload
         self.attempt = claim.attempt
+        self.last_try = claim.attempt >= claim.max_attempts
+        self.retry_in_s: float | None = None
         self.progress = 0.0
         """0 to 1; the handler sets it, the next heartbeat stores it."""
         self.lost = threading.Event()
@@ -51,7 +61,8 @@ Handler = Callable[[RunningJob], Any]
 class Worker:
     """Works off the jobs whose names are in `handlers`, one after the other.
 
-    A handler that raises InputError or NotFoundError fails its job; any other exception has it tried again later.
+    A handler that raises InputError or NotFoundError fails its job; any other exception has it tried again later, and
+    `TryAgain` without a traceback in the log.
     The text that a handler returns, if any, becomes the reason of the job's end.
     """
 
@@ -111,7 +122,7 @@ class Worker:
         finally:
             ended.set()
             heart.join()
-        self._write_down(held, state, reason, counts=counts)
+        self._write_down(held, state, reason, counts=counts, retry_in_s=job.retry_in_s)
 
     def _outcome(self, job: RunningJob, held: Claim) -> tuple[State, str, bool]:
         """How the handler ended: the job's next state, why, and whether the attempt counts."""
@@ -119,19 +130,26 @@ class Worker:
             return State.DONE, str(self._handlers[held.name](job) or ""), True
         except JobStopped as stopped:
             return State.WAITING, str(stopped), False
+        except TryAgain as later:
+            logger.info("job %s (%s), try %d: %s", held.job_id, held.name, held.attempt, later)
+            job.retry_in_s = later.wait_s
+            return State.FAILED if job.last_try else State.WAITING, str(later), True
         except PERMANENT as error:
             logger.warning("job %s (%s) failed: %s", held.job_id, held.name, error)
             return State.FAILED, str(error), True
         except Exception as error:  # the edge of a worker loop
             logger.exception("job %s (%s), try %d of %d", held.job_id, held.name, held.attempt, held.max_attempts)
             reason = str(error) if isinstance(error, VitrinaError) else f"{type(error).__name__}; see the log"
-            return State.FAILED if held.attempt >= held.max_attempts else State.WAITING, reason, True
+            return State.FAILED if job.last_try else State.WAITING, reason, True
 
-    def _write_down(self, held: Claim, state: State, reason: str, *, counts: bool) -> None:
+    def _write_down(
+        self, held: Claim, state: State, reason: str, *, counts: bool, retry_in_s: float | None = None
+    ) -> None:
         now = self._clock()
         with self._database.session() as session:
             if state is State.WAITING:
-                wait_s = jobs.retry_wait_s(held.attempt) if counts else 0.0
+                own_s = jobs.retry_wait_s(held.attempt) if counts else 0.0
+                wait_s = own_s if retry_in_s is None else retry_in_s
                 ours = jobs.put_back(session, held, reason=reason, wait_s=wait_s, counts=counts, now=now)
             else:
                 ours = jobs.finish(session, held, state, reason, now=now)

@@ -1,0 +1,129 @@
+"""One HTTP request and its answer: to the address that was looked up, within a time, no redirect followed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+
+from vitrina.outlet.address import look_up, parse
+
+LARGEST_ANSWER = 64 * 1024
+CONNECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """status: None when there was none, and `reason` says why. text: the beginning of the body."""
+
+    status: int | None
+    ms: int
+    reason: str = ""
+    text: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | BinaryIO,
+    timeout_s: float,
+    allow_private: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """Send and wait for the answer, `timeout_s` in all. Raises InputError and DeniedError for addresses not allowed."""
+    address, began = parse(url, allow_private=allow_private), time.monotonic()
+    try:
+        ip = look_up(address, allow_private=allow_private)[0]
+        connection = _connect(address.host, ip, address.port, tls or _tls(address.scheme))
+    except OSError as error:
+        return Answer(None, _since(began), _said(error))
+    # A receiver that sends a byte now and then would be waited for without end: at the deadline the line is cut.
+    cut = threading.Event()
+    timer = threading.Timer(max(0.0, timeout_s - (time.monotonic() - began)), _cut, (connection.sock, cut))
+    timer.daemon = True
+    timer.start()
+    try:
+        sent = {"Host": address.host_header, "User-Agent": "Vitrina", **headers}
+        connection.request(method, address.target, body=body, headers=sent)
+        response = connection.getresponse()
+        text = response.read(LARGEST_ANSWER).decode("utf-8", "replace")
+        if cut.is_set():
+            return Answer(None, _since(began), f"no answer within {timeout_s:g} s")
+        wait_s = _retry_after(response.headers.get("Retry-After", ""))
+        return Answer(response.status, _since(began), f"HTTP {response.status}", text, wait_s)
+    except (OSError, http.client.HTTPException) as error:
+        reason = f"no answer within {timeout_s:g} s" if cut.is_set() else _said(error)
+        return Answer(None, _since(began), reason)
+    finally:
+        timer.cancel()
+        connection.close()
+
+
+def _connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(host, port)
+    plain = socket.create_connection((ip, port), timeout=CONNECT_S)
+    try:
+        connection.sock = tls.wrap_socket(plain, server_hostname=host) if tls else plain
+    except BaseException:
+        plain.close()
+        raise
+    connection.sock.settimeout(None)
+    return connection
+
+
+def _tls(scheme: str) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if scheme == "https" else None
+
+
+def _cut(sock: socket.socket | None, cut: threading.Event) -> None:
+    cut.set()
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _said(error: Exception) -> str:
+    """In plain words, without the request."""
+    match error:
+        case TimeoutError():
+            return f"no connection within {CONNECT_S:g} s"
+        case ConnectionRefusedError():
+            return "connection refused: nothing listens there"
+        case ssl.SSLError():
+            return f"TLS: {error.reason or 'handshake failed'}"
+        case socket.gaierror():
+            return "the host's name is not known"
+        case ConnectionError() | http.client.RemoteDisconnected():
+            return "the connection was cut before an answer came"
+        case http.client.HTTPException():
+            return "what came was no HTTP"
+        case _:
+            return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds, from a number or a date (RFC 9110, 10.2.3)."""
+    if text.isdecimal():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
