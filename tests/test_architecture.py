@@ -27,6 +27,8 @@ OWNERS = {
     },
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
+    "pyspark": {"storage/spark.py"},
+    "py4j": {"storage/spark.py"},
     "distributed": {"work/spread.py"},
     "paho": {"outlet/mqtt.py"},
     "fastapi": {"web/"},

@@ -1,10 +1,13 @@
 #!/bin/sh
-# What only the slow tests need and pip cannot bring: a browser and a PostgreSQL server.
+# What only the slow tests need and pip cannot bring: a browser, a PostgreSQL server, Java for Spark.
 # Where apt may not be used, the tests that need them are skipped and say so.
 set -u
 wanted=""
 command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"
+java=openjdk-17-jre-headless
+apt-cache show "$java" >/dev/null 2>&1 || java=default-jre-headless
+command -v java >/dev/null 2>&1 || wanted="$wanted $java"
 [ -z "$wanted" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "Not Debian: install these yourself, or their tests are skipped:$wanted"

@@ -80,8 +80,8 @@ def test_every_question_is_in_the_audit_log(run: Run, crossings: None, settings:
         assert all(entry.who.startswith("cli:") for entry in audit.entries(session))
     database.dispose()
     assert log == [
-        ("lake.sql", {"query": "SELECT 1"}),
-        ("lake.sql", {"query": "SELECT * FROM read_text('/etc/passwd')"}),
+        ("lake.sql", {"query": "SELECT 1", "engine": "duckdb"}),
+        ("lake.sql", {"query": "SELECT * FROM read_text('/etc/passwd')", "engine": "duckdb"}),
     ]
 
 

@@ -21,6 +21,7 @@ from rich.table import Table
 from vitrina.errors import VitrinaError
 from vitrina.models.library import known_models, verify
 from vitrina.settings import SETTINGS, Settings
+from vitrina.storage import spark
 from vitrina.storage.database import Database
 
 State = Literal["ok", "warning", "missing"]
@@ -74,6 +75,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _library("floor", "av", "video in")
     yield _library("floor", "cv2", "picture work")
     yield _library("cluster", "distributed", "work over many machines", needed=False)
+    yield _engine(settings)
     yield _look("models", lambda: _weights(settings.home))
     yield _look("home", lambda: _home(settings.home))
     yield _look("disk", lambda: _disk(settings.home))
@@ -90,6 +92,16 @@ def _library(extra: str, module: str, what: str, *, needed: bool = True) -> Find
         )
     version = getattr(importlib.import_module(module), "__version__", "")
     return Finding(what, "ok", f"{module} {version}")
+
+
+def _engine(settings: Settings) -> Finding:
+    """What answers questions to the lake; Spark is asked for only where it is wanted."""
+    if settings.engine == "duckdb":
+        return Finding("engine", "ok", "DuckDB, in this process")
+    if lack := spark.missing():
+        what, _, how = lack.partition(": ")
+        return Finding("engine", "missing", what, how)
+    return Finding("engine", "ok", f"Spark at {settings.spark_master}, Java {spark.java_version()}")
 
 
 def _look(what: str, look: Callable[[], Finding]) -> Finding:

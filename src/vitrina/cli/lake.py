@@ -17,8 +17,9 @@ from rich.table import Table
 
 from vitrina.errors import InputError
 from vitrina.floor.store import FLOOR_TABLES
-from vitrina.settings import Settings
+from vitrina.settings import ENGINES, Settings
 from vitrina.storage import audit
+from vitrina.storage import engine as engines
 from vitrina.storage.database import Database
 from vitrina.storage.lake import GRACE_S, Lake, TableDescription
 from vitrina.storage.table import TableSpec
@@ -33,15 +34,10 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.
 _Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait a minute for questions that are under way.")]
 
 
-def open_lake(settings: Settings) -> Lake:
-    """The lake with the tables of the parts that run here."""
-    return Lake(
-        settings.lake,
-        tables={name: spec for part in settings.parts for name, spec in TABLES_OF_PARTS[part].items()},
-        commit_s=settings.lake_commit_s,
-        commit_rows=settings.lake_commit_rows,
-        memory_mb=settings.query_memory_mb,
-    )
+def open_lake(settings: Settings, *, engine: str = "duckdb") -> Lake:
+    """The lake with the tables of the parts that run here. engine: what answers questions, one of ENGINES."""
+    tables = {name: spec for part in settings.parts for name, spec in TABLES_OF_PARTS[part].items()}
+    return engines.open_lake(settings, tables, engine=engine)
 
 
 def retention_rules(settings: Settings) -> dict[str, int]:
@@ -69,10 +65,13 @@ def describe(context: typer.Context, as_json: _AsJson = False) -> None:
 @app.command()
 def sql(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL; the tables are those of `describe`.")],
+    query: Annotated[str, typer.Argument(help="One SELECT in the engine's SQL; the tables are those of `describe`.")],
     as_json: _AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the answer as CSV.")] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="Give up after this many seconds.")] = 60.0,
+    engine: Annotated[
+        str, typer.Option(help="'duckdb' or 'spark'; without it, as the setting `engine` says.", show_default=False)
+    ] = "",
 ) -> None:
     """Ask the lake one question. Nothing can be changed, no other file can be read, and the question is logged.
 
@@ -80,11 +79,15 @@ def sql(
     Examples:
       vitrina lake sql "SELECT shop_id, count(*) AS n FROM crossings GROUP BY shop_id"
       vitrina lake sql "SELECT * FROM visits WHERE dwell_s > 60 LIMIT 10" --csv > visits.csv
+      vitrina lake sql "SELECT shop_id, percentile(dwell_s, 0.9) AS p90 FROM visits GROUP BY shop_id" --engine spark
     """
     if as_json and as_csv:
         raise InputError("--json and --csv: choose one of them")
-    _record(context.obj, "lake.sql", {"query": query[:2000]})
-    answer = open_lake(context.obj).sql(query, timeout_s=timeout_s)
+    engine = engine or context.obj.engine
+    if engine not in ENGINES:
+        raise InputError(f"--engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    _record(context.obj, "lake.sql", {"query": query[:2000], "engine": engine})
+    answer = open_lake(context.obj, engine=engine).sql(query, timeout_s=timeout_s)
     if as_json:
         _print_json(answer.to_pylist())
     elif as_csv:

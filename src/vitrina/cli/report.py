@@ -48,7 +48,11 @@ def report(
         raise InputError(f"--day: {wanted} has not been yet")
     today = wanted == ShopClock(place.timezone, place.day_starts).business_day(now)
     figures = day_figures(
-        open_lake(settings), place, wanted, k_anonymity=settings.k_anonymity, now=now if today else None
+        open_lake(settings, engine=settings.engine),
+        place,
+        wanted,
+        k_anonymity=settings.k_anonymity,
+        now=now if today else None,
     )
     if html is not None:
         write_page(html, to_html(figures, shop_name=place.name))

@@ -15,12 +15,12 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
@@ -78,6 +78,9 @@ class Lake:
     tables: name to spec. spool: where rows wait, by default beside the lake. memory_mb, threads: what one process'
     questions may use.
     """
+
+    dialect: ClassVar[str] = "duckdb"
+    """Ibis' name of the SQL that `run` understands."""
 
     def __init__(
         self,
@@ -183,10 +186,7 @@ class Lake:
         import ibis
 
         if self._asking.backend is None:
-            with self._duckdb_lock:
-                if self._duckdb is None:
-                    self._duckdb = question.open_duckdb(memory_mb=self._memory_mb, threads=self._threads)
-                self._asking.backend = ibis.duckdb.from_connection(self._duckdb.cursor())
+            self._asking.backend = ibis.duckdb.from_connection(self._cursor())
         return self._asking.backend
 
     def expr(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> ibis.Table:
@@ -202,6 +202,21 @@ class Lake:
             oldest, _ = views.popitem(last=False)
             backend.con.execute(f'DROP VIEW "{oldest}"')
         return backend.table(view)
+
+    def relation(self, table: str, files: Sequence[str]) -> str:
+        """What stands for these files of the table in SQL for `run`."""
+        return f"({question.select_files(self._spec(table), files)})"
+
+    def run(self, sql: str) -> pa.Table:
+        """The answer to SQL of our own, in this lake's dialect; the short way for what is compiled once."""
+        with self._cursor() as cursor:
+            return cursor.sql(sql).to_arrow_table()
+
+    def _cursor(self) -> Any:
+        with self._duckdb_lock:
+            if self._duckdb is None:
+                self._duckdb = question.open_duckdb(memory_mb=self._memory_mb, threads=self._threads)
+            return self._duckdb.cursor()
 
     def sql(self, query: str, *, timeout_s: float = 60.0, max_rows: int = 1_000_000) -> pa.Table:
         """The answer to one SELECT, which sees the lake's tables and nothing else of this machine.

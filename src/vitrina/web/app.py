@@ -28,7 +28,7 @@ from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import Settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
-from vitrina.storage.lake import Lake
+from vitrina.storage.engine import open_lake
 from vitrina.storage.rights import ANALYST
 from vitrina.web import problems
 from vitrina.web.api import routes as api
@@ -62,7 +62,7 @@ def create_app(
         raise InputError(f"host: the demo lets everybody in, so it must stay on 127.0.0.1, got {settings.host!r}")
     database = Database(settings.database)
     database.migrate()
-    lake = Lake(settings.lake, tables=FLOOR_TABLES, memory_mb=settings.query_memory_mb)
+    lake = open_lake(settings, FLOOR_TABLES, engine=settings.engine)
     door = Door(database, settings, demo=demo)
     app = FastAPI(
         title="Vitrina",
@@ -127,7 +127,7 @@ def _see_first_page(site: Site) -> None:
     try:
         soon = first_shops(site, shops.A_PAGE)
         for shop in soon:
-            prepare(shop)
+            prepare(shop, site.lake.dialect)
         site.figures.look_ahead(soon)
     except VitrinaError as error:
         logger.warning("looking ahead: %s", error)

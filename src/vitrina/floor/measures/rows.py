@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cache, lru_cache
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import ibis
 import numpy as np
@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures import queries
 from vitrina.floor.measures.queries import Marks
-from vitrina.floor.store import FLOOR_TABLES
-from vitrina.storage.question import select_files
 from vitrina.storage.table import PARTITION_MARK
 
 Ints = NDArray[np.int64]
@@ -141,29 +139,31 @@ AT_ONCE = 4
 
 
 class Source(Protocol):
-    """What is needed of a lake."""
+    """What is needed of a lake, whichever engine answers for it."""
+
+    dialect: ClassVar[str]
 
     def files(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> list[str]: ...
 
-    def connect(self) -> Any: ...
+    def relation(self, table: str, files: Sequence[str]) -> str: ...
+
+    def run(self, sql: str) -> pa.Table: ...
 
 
 def read_rows(
     lake: Source, shop_id: str, days: Sequence[date], *, marks: Marks, currency: str, heat_of: date
 ) -> dict[date, DayRows]:
     """The rows of each of `days`; heat of one day only, because only one is drawn."""
-    connection = lake.connect().con
 
     def read(name: str, sql: str) -> pa.Table:
         wanted = [heat_of] if name == "heat" else list(days)
         files = _of_days(lake.files(name, shop_id=shop_id, days=(min(wanted), max(wanted))), wanted)
         dates = ", ".join(f"DATE '{day}'" for day in wanted)
-        rows = f"SELECT * FROM ({select_files(FLOOR_TABLES[name], files)}) WHERE business_day IN ({dates})"  # noqa: S608
-        with connection.cursor() as cursor:
-            return cursor.sql(f'WITH "{name}" AS ({rows}) SELECT * FROM ({sql})').to_arrow_table()  # noqa: S608
+        rows = f"SELECT * FROM {lake.relation(name, files)} WHERE business_day IN ({dates})"  # noqa: S608 - our own
+        return lake.run(f"WITH {name} AS ({rows}) SELECT * FROM ({sql}) AS answer")  # noqa: S608
 
     # Each table waits for its log and its files on its own, so they wait together.
-    sql_of = _sql(marks)
+    sql_of = _sql(marks, lake.dialect)
     tables = dict(zip(sql_of, _readers().map(read, sql_of, sql_of.values()), strict=True))
     return split_by_day(tables, days, currency=currency)
 
@@ -174,9 +174,9 @@ def _readers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rows")
 
 
-def prepare(shop: Shop) -> None:
+def prepare(shop: Shop, dialect: str = "duckdb") -> None:
     """Compile a shop's queries ahead, so that its first page does not wait for them."""
-    _sql(Marks.of(shop))
+    _sql(Marks.of(shop), dialect)
 
 
 def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
@@ -186,7 +186,7 @@ def _of_days(files: Sequence[str], days: Sequence[date]) -> list[str]:
 
 
 @lru_cache(maxsize=1024)
-def _sql(marks: Marks) -> Mapping[str, str]:
+def _sql(marks: Marks, dialect: str) -> Mapping[str, str]:
     """One query per table. Ibis needs 10–20 ms to compile one, so a layout's are kept."""
     tables = queries.unbound()
     selected = {
@@ -202,7 +202,7 @@ def _sql(marks: Marks) -> Mapping[str, str]:
         "gaps": tables["gaps"].select("business_day", "t", "until_t", "camera_id", "gap_s", "reason"),
         "heat": tables["heat"].group_by("business_day", "cell_cm", "ix", "iy").agg(seconds=_.seconds.sum()),
     }
-    return {name: str(ibis.to_sql(expression, dialect="duckdb")) for name, expression in selected.items()}
+    return {name: str(ibis.to_sql(expression, dialect=dialect)) for name, expression in selected.items()}
 
 
 def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency: str) -> dict[date, DayRows]:
