@@ -23,6 +23,7 @@ OWNERS = {
         "models/registry.py",
         "floor/setup/shops.py",
         "cli/session.py",
+        "cli/bulletins.py",
         "cli/shop.py",
     },
     "deltalake": {"storage/"},

@@ -6,8 +6,10 @@ import signal
 import threading
 from datetime import UTC, datetime, timedelta
 
+from vitrina.cli import bulletins
 from vitrina.cli.lake import open_lake, retention_rules
 from vitrina.floor.setup import shops
+from vitrina.outlet import delivery
 from vitrina.settings import Settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
@@ -47,6 +49,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         with database.session() as session:
             accounts.forget_expired(session)
             forget_finished(session, datetime.now(UTC) - timedelta(days=FINISHED_JOBS_DAYS))
+            delivery.forget(session, datetime.now(UTC) - timedelta(days=FINISHED_JOBS_DAYS))
 
     def recover(_job: RunningJob) -> str:
         with database.reading() as session:
@@ -61,6 +64,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         top_up(settings)
 
     return {
+        **bulletins.handlers(settings, database, lake),
         "lake.compact": compact,
         "lake.retain": retain,
         "lake.recover": recover,
@@ -77,6 +81,7 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
         Schedule("lake.recover", parse_cron("37 *", zone), "lake.recover"),
         Schedule("lake.retain", parse_cron("20 3", zone), "lake.retain"),
         Schedule("tidy", parse_cron("50 3", zone), "tidy"),
+        Schedule("bulletin", parse_cron("5,20,35,50 *", zone), bulletins.JOB),
     ]
     if is_demo:
         found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))

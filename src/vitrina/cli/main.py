@@ -25,6 +25,8 @@ app = lazy_typer(
         "floor": "vitrina.cli.floor:app",
         "lake": "vitrina.cli.lake:app",
         "models": "vitrina.cli.models:app",
+        "connect": "vitrina.cli.connect:app",
+        "export": "vitrina.cli.export:app",
     },
     name="vitrina",
     help="Vitrina: see your shop the way you see your website.",

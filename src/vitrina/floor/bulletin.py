@@ -6,14 +6,17 @@ on the pages: not before `k_anonymity` people stand behind it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from vitrina.floor.layout import CameraLayout, Shop, Zone
 from vitrina.floor.measures.figures import DayFigures, hidden
 from vitrina.floor.measures.running import RunningDay
 from vitrina.outlet.reading import OFF, ON, Device, Reading
+from vitrina.product import new_id
 
 CAMERA_LOST, CAMERA_RECOVERED, CAMERA_PROBLEM = "camera.lost", "camera.recovered", "camera.problem"
 HOURLY, DAY_CLOSED, EXPORT_READY = "hourly.figures", "day.closed", "export.ready"
@@ -129,6 +132,12 @@ def summary(running: RunningDay, told: Told, *, k_anonymity: int) -> tuple[dict[
             zones[zone] = [count, dwell_s]
     said = {"crossings": crossings, "visits": visits} if crossings or visits else {}
     return said, {"day": running.day.isoformat(), "lines": lines, "zones": zones}
+
+
+def summary_text(shop: str, said: Mapping[str, Any]) -> str:
+    """As it is published."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"type": "summary", "event_id": new_id(), "shop": shop, "told_at": now, **said})
 
 
 def day_data(figures: DayFigures) -> dict[str, Any]:

@@ -22,6 +22,11 @@ def state_topic(prefix: str, reading: Reading) -> str:
     return "/".join((prefix, *map(_level, reading.topic)))
 
 
+def event_topic(prefix: str, shop: str) -> str:
+    """Where summaries go as they are made; nothing is retained there."""
+    return f"{prefix}/{_level(shop)}/events"
+
+
 def node(prefix: str) -> str:
     """Our level in the discovery topics: two installations on one broker have two prefixes."""
     return _PLAIN.sub("_", prefix)
