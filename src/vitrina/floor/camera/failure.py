@@ -25,6 +25,9 @@ REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO = (
 RETRY_S = {DENIED: 60.0}
 """Cameras lock an account after a few wrong passwords: so long until the next try, at least."""
 
+SILENT_S = 2.5
+KNOCK_S = 1.0
+
 _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 _CUT = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
@@ -42,9 +45,15 @@ def lost(address: str) -> StreamError:
     return StreamError(LOST, f"{without_credentials(address)}: the stream ended. It is opened again.")
 
 
-def explain(error: Exception, address: str, *, opening: bool) -> StreamError:
-    """What PyAV's error means. `error` holds the address with its password: never chain or log it."""
+def explain(error: Exception, address: str, *, opening: bool, took_s: float) -> StreamError:
+    """What PyAV's error means. `error` holds the address with its password: never chain or log it.
+
+    took_s: how long the call took that failed.
+    """
     name = without_credentials(address)
+    if opening and isinstance(error, av.error.InvalidDataError) and name.startswith("rtsp"):
+        # FFmpeg calls everything so that keeps an RTSP server's answer away: silence, no route, another protocol.
+        error = TimeoutError() if took_s > SILENT_S else _knock(*_host(address)) or error
     reason, what = _reason(error, address, opening=opening)
     return StreamError(reason, f"{name}: {what}")
 
@@ -73,10 +82,9 @@ def _reason(error: Exception, address: str, *, opening: bool) -> tuple[str, str]
     if number in _CUT or isinstance(error, EOFError):
         return LOST, "the connection was cut. Is the camera restarting, does it allow one more viewer?"
     if isinstance(error, av.error.InvalidDataError):
-        return (
-            NO_VIDEO,
-            "what comes from there is not a video that can be read. Check the path; RTSP begins with rtsp://.",
-        )
+        if address.startswith("rtsp"):
+            return NO_VIDEO, f"what answers at port {port} does not speak RTSP. Check the port; RTSP's is usually 554."
+        return NO_VIDEO, "what comes from there is not a video that can be read. Check the path in a browser."
     if opening and not _resolves(host):
         return UNREACHABLE, f"there is no host called {host}. Check the name, or write its IP address."
     return LOST, f"the stream does not open ({_text(error)})." if opening else f"the stream broke ({_text(error)})."
@@ -94,6 +102,15 @@ def _host(address: str) -> tuple[str, int]:
         return parts.hostname or "?", parts.port or {"https": 443, "http": 80, "rtsps": 322}.get(parts.scheme, 554)
     except ValueError:
         return parts.hostname or "?", 0
+
+
+def _knock(host: str, port: int) -> OSError | None:
+    """What a plain connection to the host meets; None when it is accepted."""
+    try:
+        with socket.create_connection((host, port), timeout=KNOCK_S):
+            return None
+    except OSError as error:
+        return error
 
 
 def _resolves(host: str) -> bool:

@@ -137,6 +137,11 @@ class _Newest:
             self._condition.notify()
         return replaced
 
+    def wake(self) -> None:
+        """Let who waits for a frame see what happened."""
+        with self._condition:
+            self._condition.notify()
+
     def take(self, timeout_s: float) -> Frame | None:
         with self._condition:
             if self._frame is None:
@@ -187,6 +192,7 @@ class _Reader(threading.Thread):
                 self._lose(error)
             except Exception as error:  # noqa: BLE001 - the edge of this thread: its consumer raises it
                 self.failed = error
+                self._newest.wake()
                 return
 
     def _is_over(self) -> bool:
@@ -237,10 +243,11 @@ class _Reader(threading.Thread):
 
     def _guarded(self, call: Callable[[], T], *, opening: bool) -> T:
         """PyAV's errors hold the address with its password, so ours is raised when theirs is gone."""
+        began_s = time.monotonic()
         try:
             return call()
         except (av.FFmpegError, OSError) as error:
-            broken = explain(error, self._address, opening=opening)
+            broken = explain(error, self._address, opening=opening, took_s=time.monotonic() - began_s)
         raise broken
 
     def _take(self, picture: av.VideoFrame) -> None:
@@ -292,6 +299,7 @@ class _Reader(threading.Thread):
         if not self._patient:
             self.failed = error
             self.given_up.set()
+            self._newest.wake()
             return
         wait_s = max(self._wait_s, RETRY_S.get(reason, 0.0))
         self._wait_s = min(2.0 * self._wait_s, LONGEST_WAIT_S)
