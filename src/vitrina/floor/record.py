@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -29,6 +29,9 @@ FIRST_HEAT_S = 30.0
 HEAT_EVERY_S = 300.0
 """Heat is written in stretches that add up within their hour, so that a power cut costs minutes of it."""
 
+STAFF_S = 600.0
+"""Who was not seen for so long has left no visit or crossing that is still to be written."""
+
 ID_BYTES = 8
 
 Row = dict[str, Any]
@@ -36,7 +39,10 @@ Rows = dict[str, list[Row]]
 
 
 class Recorder:
-    """Turns one camera's events into rows: table → rows, ready to be appended."""
+    """Turns one camera's events into rows: table → rows, ready to be appended.
+
+    why: says for a gap, by its two ends, why no frames came, where the camera knows.
+    """
 
     def __init__(self, shop: Shop, camera: str, *, person_key: bytes, simulated: bool = False) -> None:
         self._shop = shop
@@ -45,11 +51,12 @@ class Recorder:
         self._simulated = simulated
         self._clock = ShopClock(shop.timezone, shop.day_starts)
         self._staff_zones = {zone.slug: zone.stop_s for zone in shop.layout.zones if zone.kind == "staff"}
-        self._staff: set[int] = set()
+        self._staff: dict[int, float] = {}
         self._position_due: dict[int, float] = {}
         self._heat = HeatGrid(shop.layout.plan)
         self._heat_due: float | None = None
         self._presence = PresenceCounter()
+        self.why: Callable[[float, float], str | None] = lambda _t, _until: None
 
     def rows(self, events: Events) -> Rows:
         rows: Rows = defaultdict(list)
@@ -70,13 +77,26 @@ class Recorder:
         return {table: content for table, content in rows.items() if content}
 
     def state(self) -> dict[str, Any]:
-        """What the next worker needs to go on, as JSON. Who is staff is learned anew, as tracks begin anew."""
-        return {"presence": self._presence.state(), "heat": self._heat.state()}
+        """What the next worker needs to go on, as JSON."""
+        return {
+            "presence": self._presence.state(),
+            "heat": self._heat.state(),
+            "heat_due": self._heat_due,
+            "position_due": list(self._position_due.items()),
+            "staff": list(self._staff.items()),
+        }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`; the time until the next frame is put on record as a gap."""
-        self._presence.restore(state["presence"])
+    def restore(self, state: dict[str, Any], *, same_tracks: bool, stopped_t: float | None = None) -> None:
+        """Go on from `state()`; the time from `stopped_t`, the last frame, until the next one is a gap: not running.
+
+        same_tracks: people keep their track ids; otherwise who is staff is learned anew.
+        """
+        self._presence.restore(state["presence"], stopped_t=stopped_t)
         self._heat.restore(state["heat"])
+        self._heat_due = state["heat_due"]
+        if same_tracks:
+            self._position_due = {int(track_id): float(t) for track_id, t in state["position_due"]}
+            self._staff = {int(track_id): float(t) for track_id, t in state["staff"]}
 
     def _take(self, placed: Placed, rows: Rows) -> None:
         for found in self._presence.update(len(placed.track_ids), placed.t):
@@ -107,14 +127,18 @@ class Recorder:
         return rows
 
     def _forget(self, placed: Placed) -> None:
-        """Keep no history: who was not seen for a minute needs no due time any more."""
+        """Keep no history: who was not seen for a minute needs no due time any more; staff are known for longer."""
         if len(self._position_due) > 4 * len(placed.track_ids) + 64:
             self._position_due = {k: due for k, due in self._position_due.items() if due > placed.t - 60.0}
+        if self._staff:
+            self._staff |= {k: placed.t for k in placed.track_ids.tolist() if k in self._staff}
+            if any(seen < placed.t - STAFF_S for seen in self._staff.values()):
+                self._staff = {k: seen for k, seen in self._staff.items() if seen >= placed.t - STAFF_S}
 
     def _note_staff(self, visits: Iterable[Visit]) -> None:
         for visit in visits:
             if visit.dwell_s >= self._staff_zones.get(visit.zone, np.inf):
-                self._staff.add(visit.track_id)
+                self._staff[visit.track_id] = visit.left
 
     def _crossing(self, crossing: Crossing) -> Row:
         row = self._row(crossing.t)
@@ -154,7 +178,8 @@ class Recorder:
         }
 
     def _gap(self, gap: Gap) -> Row:
-        return self._row(gap.t) | {"until_t": _moment(gap.until), "gap_s": gap.gap_s, "reason": gap.reason}
+        reason = (self.why(gap.t, gap.until) or gap.reason) if gap.reason == "no frames" else gap.reason
+        return self._row(gap.t) | {"until_t": _moment(gap.until), "gap_s": gap.gap_s, "reason": reason}
 
     def _heat_row(self, cell: Heat) -> Row:
         return self._row(cell.t) | {"ix": cell.ix, "iy": cell.iy, "cell_cm": cell.cell_cm, "seconds": cell.seconds}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from vitrina.floor.frame import Frame
 from vitrina.floor.layout import CameraLayout, Shop
 from vitrina.floor.pipeline import Events, Pipeline
 from vitrina.floor.record import Recorder, Rows
+from vitrina.floor.resume import Resumed, resume
 from vitrina.settings import Settings
 from vitrina.storage.journal import Journal
 from vitrina.storage.lake import Lake
@@ -79,14 +79,12 @@ class Sink(Protocol):
 class LiveSink:
     """For a camera that cannot be watched again: rows and state go to a journal about once a second."""
 
-    def __init__(self, journal: Journal, pipeline: Pipeline, recorder: Recorder, *, identity: dict[str, str]) -> None:
-        """identity: of this run, kept with its state: under which layout and key its people were seen."""
+    def __init__(self, journal: Journal, going_on: Resumed) -> None:
         self._journal = journal
-        self._pipeline = pipeline
-        self._recorder = recorder
-        self._identity = identity
+        self._going_on = going_on
         self._rows: Rows = {}
         self._due = time.monotonic()
+        self.note(going_on.rows)
 
     def note(self, rows: Rows) -> None:
         for table, some in rows.items():
@@ -99,15 +97,14 @@ class LiveSink:
         """A live camera comes to no end: what is open goes on with the next start."""
 
     def close(self) -> None:
+        """Who waits to be placed waits for the next worker, as after a crash."""
         try:
-            self.note(self._recorder.rows(self._pipeline.drain()))
             self._write()
         finally:
             self._journal.close()
 
     def _write(self) -> None:
-        state = {"pipeline": self._pipeline.state(), "recorder": self._recorder.state(), **self._identity}
-        self._journal.note(self._rows, state)
+        self._journal.note(self._rows, self._going_on.state())
         self._rows = {}
 
 
@@ -151,6 +148,7 @@ class CameraWatch:
         self.layout = layout
         self.state = Watch(health)
         self.pipeline, self._recorder, self.sink = opened
+        self._recorder.why = health.reason_for
         self._empty = EmptyPicture()
         self._picture, self._picture_every_s = picture, picture_every_s
         self._picture_due = 0.0
@@ -233,45 +231,33 @@ def _check_how(path: Path, how: dict[str, str], camera: FileCamera) -> None:
 
 
 def open_live(
-    shop: Shop, camera_slug: str, *, lake: Lake, settings: Settings, version: Callable[[str], Shop]
+    shop: Shop,
+    camera_slug: str,
+    *,
+    lake: Lake,
+    settings: Settings,
+    version: Callable[[str], Shop],
+    how: Mapping[str, str] | None = None,
 ) -> tuple[Pipeline, Recorder, LiveSink]:
-    """What `watch` needs for a camera that runs now, going on from where its last worker ended.
+    """What a `CameraWatch` needs for a camera that runs now, going on from where its last worker ended, however.
 
     version: the shop under an earlier layout, by its id: what was open then ends under what it was seen with.
+    how: what else decides what is seen (detector, input): with another, people are not taken for those of before.
     """
-    folder = settings.home / "journal" / shop.slug / camera_slug
     journal = Journal(
-        folder,
+        settings.home / "journal" / shop.slug / camera_slug,
         lake,
         writer_id=f"camera.{shop.slug}.{camera_slug}",
         commit_s=settings.lake_commit_s,
         commit_rows=settings.lake_commit_rows,
     )
-    key = os.urandom(32)
-    pipeline, recorder = Pipeline(shop.layout, camera_slug), Recorder(shop, camera_slug, person_key=key)
-    identity = {"layout_id": shop.layout.layout_id, "person_key": key.hex()}
-    sink = LiveSink(journal, pipeline, recorder, identity=identity)
     try:
-        state = journal.restore()
-        if state is not None:
-            sink.note(settle(state, version(state["layout_id"]), camera_slug, recorder))
+        going_on = resume(journal.restore(), shop, camera_slug, how=how or {}, version=version)
+        sink = LiveSink(journal, going_on)
     except BaseException:
         journal.close()
         raise
-    return pipeline, recorder, sink
-
-
-def settle(state: dict[str, Any], shop: Shop, camera_slug: str, recorder: Recorder) -> Rows:
-    """End what the last worker left open, with its layout and its people's ids; the pause is a gap of `recorder`."""
-    before = Pipeline(shop.layout, camera_slug)
-    before.restore(state["pipeline"])
-    noted = Recorder(shop, camera_slug, person_key=bytes.fromhex(state["person_key"]))
-    noted.restore(state["recorder"])
-    rows = noted.rows(before.finish())
-    for table, more in noted.finish().items():
-        rows.setdefault(table, []).extend(more)
-    recorder.restore(noted.state())
-    return rows
+    return going_on.pipeline, going_on.recorder, sink
 
 
 def fit_to_layout(size_wh: tuple[int, int], camera: CameraLayout) -> float:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vitrina.errors import InputError
 from vitrina.floor.counting.line import Crossing, LineCounter, LineOptions, check_line
 from vitrina.floor.layout import PLAN, Line
+from vitrina.floor.packed import unpack
 
 SIZE = (640, 480)
 DOOR = Line("door", "Door", "entrance", (200, 240), (440, 240), "cam")
@@ -136,8 +137,26 @@ def test_a_track_that_ends_settles_its_crossings_at_once() -> None:
     for frame, point in enumerate(straight((300, 140), (300, 340))):
         counter.update([1], [point], 1000.0 + frame / 5)
 
-    assert counter.update([], np.empty((0, 2)), 1008.0) == []
-    assert [crossing.direction for crossing in counter.update([], np.empty((0, 2)), 1009.0)] == ["in"]
+    settled = [
+        (t, c.direction) for t in np.arange(1004.0, 1010.0, 0.5) for c in counter.update([], np.empty((0, 2)), t)
+    ]
+    assert settled == [(1009.0, "in")]
+
+
+def test_while_nobody_looks_no_track_ends_and_who_is_over_the_line_afterwards_has_crossed_it() -> None:
+    counter = LineCounter([DOOR])
+    for frame, point in enumerate(straight((300, 140), (300, 220))):
+        counter.update([1], [point], 1000.0 + frame / 5)
+    before = counter.totals()
+    t = 1000.0 + frame / 5
+    hidden = [counter.update([], np.empty((0, 2)), t + n / 5) for n in range(1, 6)]
+    found = counter.update([1], [(300, 340)], t + 5.9)  # a second behind a pillar, and 4.9 s without a frame
+
+    assert [*hidden, found] == [[]] * 6
+    assert before == {"door": {"in": 0, "out": 0}}
+    assert counter.totals() == {"door": {"in": 1, "out": 0}}
+    (crossing,) = counter.finish()
+    assert 1000.0 + frame / 5 < crossing.t < t + 5.9
 
 
 def test_who_vanishes_in_the_doorway_just_behind_the_line_has_crossed() -> None:
@@ -313,7 +332,7 @@ def test_24_h_of_running_holds_memory_flat_no_history_grows() -> None:
     for frame in range(1440):  # a frame each minute, new people in each
         ids = np.arange(30) + 30 * frame
         counter.update(ids, np.column_stack([ids % 640, ids % 480]), 1000.0 + 60 * frame)
-        sizes.append(len(counter.state()["tracks"]["ids"]))
+        sizes.append(unpack(counter.state()["tracks"]["ids"], np.int64, -1).size)
     assert max(sizes) == 30
 
 

@@ -71,13 +71,25 @@ def test_a_person_who_vanished_behind_a_wall_leaves_the_zone_after_lost_s_not_ne
     counter = VisitCounter([SHOES])
     for t, place in stay(INSIDE, 0, 10):
         assert counter.update([1], [place], t) == []
-    nobody = np.empty((0, 2))
+    ended = [(t, visit) for t in np.arange(10.0, 16.0, 0.5) for visit in counter.update([], np.empty((0, 2)), t)]
 
-    assert counter.update([], nobody, 14.0) == []
-    assert counter.inside() == {"shoes": [1]}
-    assert counter.update([], nobody, 15.0) == [Visit("shoes", 1, 0.0, 9.8, 9.8, "lost")]
+    assert ended == [(15.0, Visit("shoes", 1, 0.0, 9.8, 9.8, "lost"))]
     assert counter.inside() == {"shoes": []}
     assert counter.finish() == []
+
+
+def test_while_nobody_looks_nobody_is_lost() -> None:
+    """A second behind a pillar and 4.8 s without a frame are one second of absence."""
+    counter = VisitCounter([SHOES])
+    moments = [*stay(INSIDE, 0, 10), *stay(HIDDEN, 10, 11), *stay(HIDDEN, 15.6, 16), *stay(INSIDE, 16, 20)]
+
+    assert [round(visit.dwell_s, 1) for visit in watch(moments, counter=counter)] == [19.8]
+
+
+def test_a_camera_that_looks_every_two_seconds_loses_people_all_the_same() -> None:
+    moments = [*stay(INSIDE, 0, 30, fps=0.5), *stay(HIDDEN, 30, 40, fps=0.5)]
+
+    assert [visit.ended for visit in watch(moments)] == ["lost"]
 
 
 def test_who_was_seen_going_out_and_vanished_has_left_and_was_not_lost() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vitrina.errors import InputError
-from vitrina.floor.tracking.track import Tracker, TrackerOptions, Tracks
+from vitrina.floor.tracking.options import TrackerOptions
+from vitrina.floor.tracking.track import Tracker, Tracks
 
 Scene = list[tuple[float, NDArray[np.float32], NDArray[np.float32]]]
 """(t, boxes_xyxy, scores) of each frame."""

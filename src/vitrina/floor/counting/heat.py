@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from vitrina.errors import InputError
 from vitrina.floor.counting.clock import Step, step
 from vitrina.floor.layout import Plan
+from vitrina.floor.packed import pack, unpack
 
 CELL_CM = 25
 HOUR_S = 3600.0
@@ -66,13 +67,15 @@ class HeatGrid:
         return cells
 
     def state(self) -> dict[str, Any]:
-        return {"t": self._t, "cells": [[ix, iy, seconds] for (ix, iy), seconds in self._cells.items()]}
+        at, seconds = np.array(list(self._cells), np.int32).reshape(-1, 2), np.array(list(self._cells.values()))
+        return {"t": self._t, "cells": pack(at), "seconds": pack(seconds.astype(np.float64))}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state()`; cells that are off the plan by now are left out."""
         self._t = state["t"]
         limit = np.ceil(self._size_m * 100 / self._cell_cm)
-        for ix, iy, seconds in state["cells"]:
+        at = unpack(state["cells"], np.int32, -1, 2)
+        for (ix, iy), seconds in zip(at.tolist(), unpack(state["seconds"], np.float64, len(at)).tolist(), strict=True):
             if 0 <= ix < limit[0] and 0 <= iy < limit[1]:
                 self._cells[ix, iy] += seconds
 

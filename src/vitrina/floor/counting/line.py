@@ -18,6 +18,7 @@ from vitrina.errors import InputError
 from vitrina.floor.counting.clock import Step, step
 from vitrina.floor.counting.side import Floats, Ruler, Sides
 from vitrina.floor.layout import PLAN, Line, Point
+from vitrina.floor.rhythm import Rhythm
 
 Direction = Literal["in", "out"]
 
@@ -73,6 +74,7 @@ class LineCounter:
         self._pending: list[_Pending] = []
         self._settled = dict.fromkeys(self._slugs, (0, 0))
         self._t: float | None = None
+        self._rhythm = Rhythm()
 
     def update(
         self, track_ids: ArrayLike, anchors: ArrayLike, t: float, *, heights_px: ArrayLike | None = None
@@ -88,14 +90,15 @@ class LineCounter:
             case Step.RESET:
                 settled = self.finish()
             case Step.FORWARD:
-                settled = self._forget(t - self._options.forget_s)
+                self._tracks.unwatched_s += self._rhythm.unwatched_s(t - (t if self._t is None else self._t))
+                settled = self._forget(self._tracks.away_s(t) > self._options.forget_s)
         self._t = t
         self._move(*_distinct(track_ids, anchors, heights_px), t)
         return settled + self._settle(lambda waiting: waiting.until < t)
 
     def finish(self) -> list[Crossing]:
         """End every track, as at the end of a file; returns what was not certain before."""
-        return self._forget(np.inf) + self._settle(lambda _: True)
+        return self._forget(np.ones(len(self._tracks.ids), bool)) + self._settle(lambda _: True)
 
     def totals(self) -> dict[str, dict[Direction, int]]:
         """In and out per line so far, net of U-turns, with the crossings that are not settled yet."""
@@ -108,6 +111,7 @@ class LineCounter:
         """All that is needed to go on after a restart, as JSON."""
         return {
             "t": self._t,
+            "usual_s": self._rhythm.usual_s,
             "settled": {slug: list(counts) for slug, counts in self._settled.items()},
             "pending": [waiting.as_json() for waiting in self._pending],
             "tracks": self._tracks.as_json(),
@@ -125,7 +129,7 @@ class LineCounter:
             if slug in self._settled:
                 self._settled[slug] = (int(counts[0]), int(counts[1]))
         pending = [_Pending.from_json(row) for row in state["pending"] if row[0] in self._settled]
-        self._t = state["t"]
+        self._t, self._rhythm = state["t"], Rhythm(state["usual_s"])
         if same_tracks and state["lines"] == self._drawn:
             self._pending = pending
             self._tracks = Sides.from_json(state["tracks"], len(self._slugs))
@@ -158,9 +162,8 @@ class LineCounter:
                 return
         self._pending.append(_Pending(crossing, until=t + self._options.uturn_s))
 
-    def _forget(self, before: float) -> list[Crossing]:
-        """End the tracks that were last seen before a moment, and settle what they left."""
-        gone = self._tracks.seen_t < before
+    def _forget(self, gone: NDArray[np.bool_]) -> list[Crossing]:
+        """End these tracks, and settle what they left."""
         if not gone.any():
             return []
         for row, line in self._tracks.vanish(gone):

@@ -45,21 +45,23 @@ class PresenceCounter:
         self._person_s = 0.0
         self._watched_s = 0.0
         self._most = 0
-        self._restored = False
+        self._stopped_t: float | None = None
 
     def update(self, people: int, t: float) -> list[Minute | Gap]:
         """Returns the minutes that have ended and the gap before t, if there was one. A late frame is dropped."""
         order = step(self._t, t)
         if order is Step.STALE:
             return []
-        last, restored = self._t, self._restored
-        self._restored = False
+        last = self._t
+        stopped = self._stopped_t is not None and t > self._stopped_t
+        if stopped or order is Step.RESET:
+            self._stopped_t = None
         if last is None:
             found: list[Minute | Gap] = []
         elif order is Step.RESET:
             found = [*self.finish(), Gap(t, t, 0.0, "clock set back")]
         elif t - last > self._gap_s:
-            found = [*self._leave_minute(last, t), Gap(last, t, t - last, "not running" if restored else "no frames")]
+            found = [*self._leave_minute(last, t), Gap(last, t, t - last, "not running" if stopped else "no frames")]
         else:
             found = list(self._watch(last, t))
         self._t, self._people, self._most = t, people, max(self._most, people)
@@ -84,11 +86,14 @@ class PresenceCounter:
             "most": self._most,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`; the time until the next frame is a gap: not running."""
+    def restore(self, state: dict[str, Any], *, stopped_t: float | None = None) -> None:
+        """Go on from `state()`; the time without frames after `stopped_t` (or the state's) is a gap: not running.
+
+        stopped_t: the last frame of the worker before, which may not have been counted here yet.
+        """
         self._t, self._people, self._most = state["t"], state["people"], state["most"]
         self._person_s, self._watched_s = state["person_s"], state["watched_s"]
-        self._restored = True
+        self._stopped_t = state["t"] if stopped_t is None else stopped_t
 
     def _watch(self, last: float, t: float) -> Iterator[Minute]:
         """Add the seconds since `last`, in which the people of then were there, to the minutes they belong to."""

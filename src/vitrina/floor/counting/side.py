@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.floor.layout import Line
+from vitrina.floor.packed import pack, unpack
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -42,7 +43,8 @@ class Ruler:
 
 @dataclass(slots=True)
 class Sides:
-    """ids: (K,) ascending. seen_t: (K,) when last seen. band: (K,) how far away it is clear of a line. Others (K, L).
+    """ids: (K,) ascending. seen_t: (K,) when last seen. unwatched_s: (K,) how much of the time since nobody looked.
+    band: (K,) how far away it is clear of a line. Others (K, L).
 
     distance, along: where the track was last. side: −1 or +1 once known, the side it belongs to until it is clear of
     the line on the other. clear: it has been clear of the line there. passed, passed_t: how often it went through
@@ -54,6 +56,7 @@ class Sides:
 
     ids: NDArray[np.int64]
     seen_t: Floats
+    unwatched_s: Floats
     band: Floats
     distance: Floats
     along: Floats
@@ -68,6 +71,7 @@ class Sides:
         return cls(
             ids=ids,
             seen_t=np.full(len(ids), -np.inf),
+            unwatched_s=np.zeros(len(ids)),
             band=np.zeros(len(ids)),
             distance=np.full(shape, np.nan),
             along=np.zeros(shape),
@@ -85,6 +89,10 @@ class Sides:
         more = Sides.of_new(new, self.distance.shape[1])
         order = np.argsort(np.concatenate([self.ids, new]))
         return Sides(**{name: np.concatenate([mine, getattr(more, name)])[order] for name, mine in self._arrays()})
+
+    def away_s(self, t: float) -> Floats:
+        """(K,) how long each was looked for and not seen."""
+        return t - self.seen_t - self.unwatched_s
 
     def without(self, gone: Mask) -> Sides:
         return Sides(**{name: array[~gone] for name, array in self._arrays()})
@@ -111,7 +119,7 @@ class Sides:
         self.clear[rows] |= far
         self.passed[rows], self.passed_t[rows] = np.where(far, 0, passed), passed_t
         self.distance[rows], self.along[rows] = now, along
-        self.band[rows], self.seen_t[rows] = band, t
+        self.band[rows], self.seen_t[rows], self.unwatched_s[rows] = band, t, 0.0
         return [(int(rows[n]), int(line)) for n, line in np.argwhere(switched & (passed * sign > 0))]
 
     def vanish(self, gone: Mask) -> list[tuple[int, int]]:
@@ -133,12 +141,12 @@ class Sides:
         return through, np.where(through, t - passed_s * (1 - share), self.passed_t[rows])
 
     def as_json(self) -> dict[str, Any]:
-        return {name: array.tolist() for name, array in self._arrays()}
+        return {name: pack(array) for name, array in self._arrays()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any], lines: int) -> Sides:
-        blank = cls.of_new(np.array(state["ids"], np.int64), lines)
-        return cls(**{name: np.array(state[name], a.dtype).reshape(a.shape) for name, a in blank._arrays()})
+        blank = cls.of_new(unpack(state["ids"], np.int64, -1), lines)
+        return cls(**{name: unpack(state[name], array.dtype, *array.shape) for name, array in blank._arrays()})
 
     def _arrays(self) -> list[tuple[str, NDArray[Any]]]:
         return [(field.name, getattr(self, field.name)) for field in fields(self)]

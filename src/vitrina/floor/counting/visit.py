@@ -7,7 +7,8 @@ not been seen at all for `lost_s`; it lasts from the first moment inside to the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from vitrina.errors import InputError
 from vitrina.floor.counting.clock import Step, step
 from vitrina.floor.layout import Zone
+from vitrina.floor.rhythm import Rhythm
 
 Ended = Literal["left", "lost", "finished"]
 
@@ -39,6 +41,7 @@ class Stay:
 
     first_in, last_in: first and last moment inside. inside_s: time inside so far. entered: it is a visit.
     out_since, last_out: since when and until when it was seen outside after that; None while inside.
+    unwatched_s: how much of the time since it was last seen nobody looked.
     """
 
     first_in: float
@@ -47,26 +50,27 @@ class Stay:
     entered: bool = False
     out_since: float | None = None
     last_out: float | None = None
+    unwatched_s: float = 0.0
 
     def seen_inside(self, t: float) -> None:
         if self.out_since is None:
             self.inside_s += t - self.last_in
-        self.last_in, self.out_since, self.last_out = t, None, None
+        self.last_in, self.out_since, self.last_out, self.unwatched_s = t, None, None, 0.0
 
     def seen_outside(self, t: float) -> None:
         self.out_since = t if self.out_since is None else self.out_since
-        self.last_out = t
+        self.last_out, self.unwatched_s = t, 0.0
 
     def over(self, t: float, zone: Zone) -> Ended | None:
         """How it has ended by t, when it has: was the track last seen outside, or not seen at all?"""
         if self.out_since is None:
-            return "lost" if t - self.last_in >= zone.lost_s else None
-        return "left" if t - self.out_since >= zone.leave_s else None
+            return "lost" if t - self.last_in - self.unwatched_s >= zone.lost_s else None
+        return "left" if t - self.out_since - self.unwatched_s >= zone.leave_s else None
 
     def broken(self, t: float, zone: Zone) -> bool:
         """Whether somebody who is inside again at t was away too long for it to be the same visit."""
         last_seen = self.last_in if self.last_out is None else self.last_out
-        return t - last_seen >= zone.lost_s
+        return t - last_seen - self.unwatched_s >= zone.lost_s
 
 
 class VisitCounter:
@@ -82,6 +86,7 @@ class VisitCounter:
         """By zone and track, those that have not left for sure; read it, do not change it."""
         self._orphans: list[Visit] = []
         self._t: float | None = None
+        self._rhythm = Rhythm()
 
     def update(self, track_ids: ArrayLike, points: ArrayLike, t: float) -> list[Visit]:
         """Take the confirmed tracks of one moment; returns the visits that have ended.
@@ -97,7 +102,7 @@ class VisitCounter:
             case Step.RESET:
                 ended = ended + self.finish(ended="lost")
             case Step.FORWARD:
-                pass
+                self._pause(self._rhythm.unwatched_s(t - (t if self._t is None else self._t)))
         self._t = t
         return ended + self._observe(track_ids, points, t) + self._close(lambda stay, zone: stay.over(t, zone))
 
@@ -117,7 +122,8 @@ class VisitCounter:
         """All that is needed to go on after a restart, as JSON."""
         return {
             "t": self._t,
-            "stays": [[slug, track_id, asdict(stay)] for (slug, track_id), stay in self.stays.items()],
+            "usual_s": self._rhythm.usual_s,
+            "stays": [[*key, *_in_stay(stay)] for key, stay in self.stays.items()],
             "orphans": [asdict(visit) for visit in self._orphans],
         }
 
@@ -127,13 +133,18 @@ class VisitCounter:
         same_tracks: the tracker was restored too and goes on with the same ids. Otherwise ids start afresh: the
         visits that were open end where they were last seen, with the next update, and belong to nobody of now.
         """
-        self._t = state["t"]
+        self._t, self._rhythm = state["t"], Rhythm(state["usual_s"])
         self._orphans = [Visit(**visit) for visit in state["orphans"]]
         self.stays = {
-            (slug, int(track_id)): Stay(**stay) for slug, track_id, stay in state["stays"] if slug in self.zones
+            (slug, int(track_id)): Stay(*stay) for slug, track_id, *stay in state["stays"] if slug in self.zones
         }
         if not same_tracks:
             self._orphans += self.finish(ended="lost")
+
+    def _pause(self, seconds: float) -> None:
+        if seconds:
+            for stay in self.stays.values():
+                stay.unwatched_s += seconds
 
     def _observe(self, track_ids: ArrayLike, points: ArrayLike, t: float) -> list[Visit]:
         broken: list[Visit] = []
@@ -173,6 +184,9 @@ class VisitCounter:
                 del self.stays[key]
                 visits += _visit(key, stay, ended)
         return visits
+
+
+_in_stay = attrgetter(*(field.name for field in fields(Stay)))
 
 
 def _visit(key: tuple[str, int], stay: Stay, ended: Ended) -> list[Visit]:

@@ -7,8 +7,12 @@ ever wanted were not. Before there is evidence, a score of s counts as s² (a bo
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from vitrina.floor.packed import pack, unpack
 
 BINS = 20
 PRIOR_BOXES = 20.0
@@ -45,3 +49,11 @@ class ScoreBook:
         keep = np.exp(-dt / MEMORY_S)
         self._persons = self._prior_persons + keep * (self._persons - self._prior_persons)
         self._boxes = PRIOR_BOXES + keep * (self._boxes - PRIOR_BOXES)
+
+    def state(self) -> dict[str, Any]:
+        """What was learned, as JSON."""
+        return {"persons": pack(self._persons), "boxes": pack(self._boxes), "largest": self._largest}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        persons, boxes = unpack(state["persons"], np.float64, BINS), unpack(state["boxes"], np.float64, BINS)
+        self._persons, self._boxes, self._largest = persons, boxes, float(state["largest"])

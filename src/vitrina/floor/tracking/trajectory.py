@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from vitrina.floor.tracking import kalman
 from vitrina.floor.tracking.kalman import Floats, State, Walk
 from vitrina.floor.tracking.mot import MotBoxes, mot_boxes
-from vitrina.floor.tracking.track import Tracker, TrackerOptions, Tracks
+from vitrina.floor.tracking.options import TrackerOptions
+from vitrina.floor.tracking.track import Tracker, Tracks
 
 FILLED_S = 2.0
 
