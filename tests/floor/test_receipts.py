@@ -1,0 +1,130 @@
+"""Lines of a till's export become receipts, each once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitrina.errors import InputError
+from vitrina.floor.receipts import Known, Receipt, Rejected, by_receipt, read_receipts, rows
+from vitrina.floor.setup import shopfile
+from vitrina.product import Money
+
+SHOP = shopfile.parse(
+    """
+[shop]
+slug = "riga"
+name = "Riga"
+timezone = "Europe/Riga"
+currency = "EUR"
+
+[plan]
+width_m = 10
+height_m = 8
+"""
+).shop
+
+
+def read(text: str, **columns: str) -> list[Receipt | Rejected]:
+    return list(read_receipts(text, SHOP, columns=columns))
+
+
+def test_a_line_becomes_a_receipt_in_the_shops_own_time_and_currency() -> None:
+    assert read("receipt_id,t,total,items\n17,2026-07-01 12:30,12.50,3\n") == [
+        Receipt("17", datetime(2026, 7, 1, 9, 30, tzinfo=UTC), Money(1250, "EUR"), 3, 0, 2)
+    ]
+
+
+def test_an_export_with_other_names_day_first_and_a_decimal_comma_is_read() -> None:
+    found = read("Bon;Datum;Zeit;Summe\n8;01.07.2026;12:30;1.234,50\n", receipt_id="Bon", t="Datum+Zeit", total="Summe")
+
+    assert found == [Receipt("8", datetime(2026, 7, 1, 9, 30, tzinfo=UTC), Money(123450, "EUR"), 0, 0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (",2026-07-01 12:30,1", "receipt_id: expected the receipt's number"),
+        ("1,yesterday,1", "t: expected a moment such as 2026-11-20 14:05"),
+        ("1,2026-07-01 12:30,free", "total: expected an amount such as 12.50, got 'free'"),
+        ("1,2026-07-01 12:30,nan", "total: expected an amount such as 12.50, got 'nan'"),
+        ("1,2026-07-01 12:30", "total: expected an amount such as 12.50, got ''"),
+    ],
+)
+def test_a_line_that_does_not_fit_costs_that_line_and_says_why(line: str, reason: str) -> None:
+    wrong, right = read(f"receipt_id,t,total\n{line}\n2,2026-07-01 12:31,1\n")
+
+    assert isinstance(wrong, Rejected)
+    assert wrong.line == 2
+    assert reason in wrong.reason
+    assert isinstance(right, Receipt)
+
+
+def test_a_header_without_what_is_needed_says_which_and_how_to_name_it() -> None:
+    with pytest.raises(
+        InputError, match=r"only Bon, t\. Say which it is: --column total=NAME"
+    ):
+        read("Bon,t\n", receipt_id="Bon")
+    with pytest.raises(InputError, match="no column 'sum' to fill"):
+        read("receipt_id,t,total\n", sum="total")
+
+
+def test_lines_of_one_receipt_are_added_up_when_the_file_has_one_for_each_item() -> None:
+    lines = read("receipt_id,t,total\n1,2026-07-01 12:30,2.50\n1,2026-07-01 12:31,1.50\n2,2026-07-01 12:32,1\n")
+
+    first, second = by_receipt([one for one in lines if isinstance(one, Receipt)], per_item=True)
+
+    assert isinstance(first, Receipt)
+    assert (first.total, first.items, first.t.minute) == (Money(400, "EUR"), 2, 30)
+    assert isinstance(second, Receipt)
+
+
+def test_two_totals_for_one_receipt_are_a_mistake_and_the_same_line_twice_is_none() -> None:
+    lines = read("receipt_id,t,total\n1,2026-07-01 12:30,2\n1,2026-07-01 12:30,2\n1,2026-07-01 12:30,3\n")
+
+    kept, wrong = by_receipt([one for one in lines if isinstance(one, Receipt)], per_item=False)
+
+    assert isinstance(kept, Receipt)
+    assert kept.total == Money(200, "EUR")
+    assert isinstance(wrong, Rejected)
+    assert (wrong.line, "Add --per-item" in wrong.reason) == (4, True)
+
+
+def test_what_is_there_is_left_and_a_changed_total_is_a_new_revision_of_the_same_day() -> None:
+    there = {
+        "1": Known(1, datetime(2026, 7, 1, 9, tzinfo=UTC), date(2026, 7, 1), Money(200, "EUR"), 1),
+        "2": Known(3, datetime(2026, 7, 1, 9, tzinfo=UTC), date(2026, 7, 1), Money(200, "EUR"), 1),
+    }
+    lines = read("receipt_id,t,total,items\n1,2026-07-01 12:00,2,1\n2,2026-07-05 12:00,-2,1\n3,2026-07-05 12:00,5,2\n")
+
+    changed, new = rows([one for one in lines if isinstance(one, Receipt)], there, SHOP, source="tills")
+
+    assert (changed["receipt_id"], changed["revision"], changed["total_minor"]) == ("2", 4, -200)
+    assert changed["business_day"] == date(2026, 7, 1)
+    assert (new["receipt_id"], new["revision"], new["business_day"]) == ("3", 1, date(2026, 7, 5))
+
+
+def test_a_numbered_revision_counts_only_when_it_is_higher() -> None:
+    there = {"1": Known(2, datetime(2026, 7, 1, 9, tzinfo=UTC), date(2026, 7, 1), Money(200, "EUR"), 0)}
+    lines = read("receipt_id,t,total,revision\n1,2026-07-01 12:00,9,2\n1,2026-07-01 12:00,8,3\n")
+    found = by_receipt([one for one in lines if isinstance(one, Receipt)], per_item=False)
+
+    (new,) = rows([one for one in found if isinstance(one, Receipt)], there, SHOP, source="tills")
+
+    assert (new["revision"], new["total_minor"]) == (3, 800)
+
+
+def test_a_cell_without_end_costs_its_line() -> None:
+    wrong, right = read(f"receipt_id,t,total\n{'9' * 200_000},2026-07-01 12:00,2\n2,2026-07-01 12:00,2\n")
+
+    assert isinstance(wrong, Rejected)
+    assert isinstance(right, Receipt)
+
+
+@given(st.text(max_size=400))
+def test_any_text_gives_receipts_or_reasons(text: str) -> None:
+    for one in read("receipt_id,t,total\n" + text):
+        assert isinstance(one, Receipt | Rejected)
