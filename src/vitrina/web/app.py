@@ -31,13 +31,15 @@ from vitrina.storage.database import Database
 from vitrina.storage.engine import open_lake
 from vitrina.storage.rights import ANALYST
 from vitrina.web import problems
+from vitrina.web.api import chain as chain_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
+from vitrina.web.chain import look_ahead
 from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.live import LiveCameras
-from vitrina.web.pages import account, audit, day, health, measures, people, shops, sign_in
+from vitrina.web.pages import account, audit, chain, day, health, measures, people, shops, sign_in
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
@@ -97,7 +99,7 @@ def create_app(
         captions=dict(captions or {}),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
-    for module in (sign_in, shops, day, measures, people, account, audit, health, api):
+    for module in (sign_in, shops, chain, day, measures, people, account, audit, health, api, chain_api):
         app.include_router(module.router)
     return app
 
@@ -117,10 +119,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _look_ahead(site: Site) -> None:
-    """Keep the first page of the list ready: a second's work a minute, and nobody waits."""
+    """Keep the first page of the list and the chain's ready: a second's work a minute, and nobody waits."""
     while True:
+        await run_sync(_see_chain, site, abandon_on_cancel=True)
         await sleep(GLANCE_S)
         await run_sync(_see_first_page, site, abandon_on_cancel=True)
+
+
+def _see_chain(site: Site) -> None:
+    try:
+        look_ahead(site)
+    except VitrinaError as error:
+        logger.warning("looking ahead at the chain: %s", error)
 
 
 def _see_first_page(site: Site) -> None:

@@ -10,8 +10,9 @@ from fastapi import Query
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
-from vitrina.floor.setup.shops import list_shops, load_shop
+from vitrina.floor.setup.shops import list_shops, load_shop, load_shops
 from vitrina.product import ShopClock
+from vitrina.storage import audit
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.site import Site
 
@@ -34,19 +35,32 @@ def shop_names(site: Site) -> dict[str, str]:
     return dict(sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])))
 
 
+def all_shops(site: Site) -> tuple[Shop, ...]:
+    """Every shop with its present layout, by name; read again only when somebody changed something."""
+
+    def load() -> tuple[Shop, ...]:
+        with site.database.reading() as session:
+            found = load_shops(session)
+        return tuple(sorted(found, key=lambda shop: (shop.name.casefold(), shop.slug)))
+
+    return site.figures.once(("shops", newest_change(site)), load)
+
+
+def newest_change(site: Site) -> str:
+    """The newest entry of the audit log: no shop changes without one."""
+    with site.database.reading() as session:
+        return next((entry.entry_id for entry in audit.entries(session, limit=1)), "")
+
+
 def visible_shops(site: Site, who: SignedIn, *, action: str = "shop.view") -> list[Shop]:
     """The shops in which `action` is allowed to this person, by name."""
     allowed = who.rights.shops(action)
-    slugs = [slug for slug in shop_names(site) if allowed is None or slug in allowed]
-    with site.database.reading() as session:
-        return [load_shop(session, slug) for slug in slugs]
+    return [shop for shop in all_shops(site) if allowed is None or shop.slug in allowed]
 
 
 def first_shops(site: Site, count: int) -> list[Shop]:
     """The shops that stand first on the list of somebody who sees all of them."""
-    slugs = list(shop_names(site))[:count]
-    with site.database.reading() as session:
-        return [load_shop(session, slug) for slug in slugs]
+    return list(all_shops(site)[:count])
 
 
 def find_shop(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any, Protocol
 
@@ -59,6 +59,19 @@ class ChainRows:
     watched: Floats
     open_s: Floats
     simulated: Mask
+
+    def only(self, shops: Sequence[str]) -> ChainRows:
+        """The same rows of these shops alone, in this order; all that the chain knows of others is gone."""
+        place = {slug: index for index, slug in enumerate(self.shops)}
+        chosen = np.array([place[slug] for slug in shops], dtype=np.int64)
+        arrays: dict[str, Any] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, np.ndarray):
+                arrays[entry.name] = value[chosen]
+            elif isinstance(value, Mapping):
+                arrays[entry.name] = {kind: part[chosen] for kind, part in value.items()}
+        return replace(self, shops=tuple(shops), **arrays)
 
     @property
     def seen(self) -> Mask:

@@ -34,11 +34,13 @@ FEWEST_RANKED = 3
 class Column:
     """One measure of every shop; arrays are (shops,), NaN where nothing is known or shown, and `notes` says why.
 
+    made: of which days; it may know more than may be shown.
     series: (shops, days), NaN where a day has no value or too few people. medians: of the ranked shops, by currency
     for money and under '' for everything else. ranked: how many those are.
     """
 
     measure: ChainMeasure
+    made: Daily
     value: Floats
     low: Floats
     high: Floats
@@ -67,7 +69,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A period of the shops that somebody may see, in the order of their names."""
+    """A period of the shops that somebody may see. whole: (shops, days) that were watched well enough to compare."""
 
     shops: tuple[Shop, ...]
     days: tuple[date, ...]
@@ -78,6 +80,7 @@ class Chain:
     watched: Floats
     partly: Mask
     unseen: Mask
+    whole: Mask
     simulated: Mask
 
     def order(self, sort: str, measure: str) -> list[int]:
@@ -131,8 +134,21 @@ def compose(shops: Sequence[Shop], rows: ChainRows, before: ChainRows | None, *,
         watched=watched,
         partly=partly,
         unseen=unseen,
+        whole=rows.whole,
         simulated=rows.simulated,
     )
+
+
+def differences(column: Column, base: int, currencies: Sequence[str]) -> daily.Bounds:
+    """Every shop less the one at `base`, day by day; NaN where one of both is not shown, or pays in other money."""
+    made = column.made
+    same = np.full(len(made.value), base)
+    one = Daily(made.value[same], made.pull[same], made.days[same], made.n[same])
+    found = daily.difference(made, one, paired=True)
+    unknown = ~np.isfinite(column.value) | ~np.isfinite(column.value[base])
+    if column.measure.unit == "money":
+        unknown = unknown | np.array([currency != currencies[base] for currency in currencies])
+    return daily.Bounds(*(np.where(unknown, np.nan, part) for part in (found.value, found.low, found.high)))
 
 
 def belong_together(days: Sequence[date], others: Sequence[date]) -> bool:
@@ -183,6 +199,7 @@ def _column(measure: ChainMeasure, parts: Parts, earlier: Parts | None, *, paire
 
     return Column(
         measure=measure,
+        made=parts.daily,
         value=shown(found.value),
         low=shown(found.low),
         high=shown(found.high),

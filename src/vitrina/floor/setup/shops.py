@@ -99,9 +99,28 @@ def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Sho
     row = session.get(ShopRow, slug)
     if row is None:
         raise _no_shop(session, slug)
-    versions = list_layouts(session, slug)
-    valid = [version for version in versions if version.valid_from <= (at or datetime.now(UTC))]
-    return _shop(row, (valid or versions[:1])[-1], _cameras(session, slug))
+    version = _valid(list_layouts(session, slug), at or datetime.now(UTC))
+    return _shop(row, version, _cameras(session, slug))
+
+
+def load_shops(session: Session) -> list[Shop]:
+    """Every shop with its newest layout, by slug, in three questions however many they are."""
+    newest: dict[str, LayoutVersion] = {}
+    for version in session.scalars(
+        sa.select(LayoutVersion).order_by(LayoutVersion.valid_from, LayoutVersion.layout_id)
+    ):
+        newest[version.shop_slug] = version
+    cameras: dict[str, dict[str, CameraRow]] = {}
+    for camera in session.scalars(sa.select(CameraRow)):
+        cameras.setdefault(camera.shop_slug, {})[camera.slug] = camera
+    rows = list_shops(session)
+    return [_shop(row, newest[row.slug], cameras.get(row.slug, {})) for row in rows if row.slug in newest]
+
+
+def layout_changes(session: Session, slug: str) -> list[datetime]:
+    """When each version of a shop's layout began, oldest first."""
+    moments = sa.select(LayoutVersion.valid_from).where(LayoutVersion.shop_slug == slug)
+    return list(session.scalars(moments.order_by(LayoutVersion.valid_from)))
 
 
 def load_version(session: Session, slug: str, layout_id: str) -> Shop:
@@ -206,6 +225,12 @@ def _shop(row: ShopRow, version: LayoutVersion, cameras: dict[str, CameraRow]) -
         for camera in version.document["camera"]
     ]
     return read_document(
+def _valid(versions: list[LayoutVersion], at: datetime) -> LayoutVersion:
+    """versions: oldest first. The newest that holds at a moment, or the first one if that came later."""
+    valid = [version for version in versions if version.valid_from <= at]
+    return (valid or versions[:1])[-1]
+
+
         document, name=f"shop {row.slug}", layout_id=version.layout_id, valid_from=version.valid_from
     ).shop
 

@@ -21,13 +21,12 @@ from vitrina.web.site import Site, TheSite
 
 PREFIX = "/api/v1"
 
-router = APIRouter(
-    prefix=PREFIX,
-    responses={
-        status: {"model": answers.Problem, "description": meaning}
-        for status, meaning in ((401, "Nobody is signed in."), (403, "Not permitted."), (404, "Not there."))
-    },
-)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": answers.Problem, "description": meaning}
+    for status, meaning in ((401, "Nobody is signed in."), (403, "Not permitted."), (404, "Not there."))
+}
+
+router = APIRouter(prefix=PREFIX, responses=PROBLEMS)
 
 
 class Form(StrEnum):
