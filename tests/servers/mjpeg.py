@@ -35,6 +35,8 @@ class Camera(BaseHTTPRequestHandler):
         number = (int((time.time() - BEGAN) * CLIP["fps"]) + 1) // EVERY * EVERY
         while True:
             time.sleep(max(0.0, BEGAN + number / CLIP["fps"] - time.time()))
+            while time.time() - BEGAN - number / CLIP["fps"] > 0.5:
+                number += EVERY  # what was missed is missed
             offset, length, _ = CLIP["frames"][number % len(CLIP["frames"])]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n"
             try:

@@ -33,12 +33,15 @@ class Feed(threading.Thread):
         self.source, self.clip, self.stream, self.began = source, clip, stream, began
 
     def run(self):
-        frames, fps = self.clip["frames"], self.clip["fps"]
+        frames, fps, late = self.clip["frames"], self.clip["fps"], False
         number = int((time.time() - self.began) * fps) + 1
         while not frames[number % len(frames)][2]:
             number += 1
         while True:
             time.sleep(max(0.0, self.began + number / fps - time.time()))
+            while time.time() - self.began - number / fps > 0.5 or (late and not frames[number % len(frames)][2]):
+                number, late = number + 1, True  # what was missed is missed: on with the next key frame
+            late = False
             offset, length, _ = frames[number % len(frames)]
             buffer = Gst.Buffer.new_wrapped(self.stream[offset : offset + length])
             if self.source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:

@@ -21,7 +21,7 @@ ZONE_KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 LINE_KINDS: tuple[LineKind, ...] = get_args(LineKind)
 
 PLAN = "plan"
-LIVE_SOURCES = ("webcam:", "/dev/", "loop:", "rtsp://", "rtsps://", "http://", "https://")
+LIVE_SOURCES = ("webcam:", "/dev/", "loop:", "boxes:", "rtsp://", "rtsps://", "http://", "https://")
 """How the address of a camera begins that delivers all the time; a recorded file is watched once."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -73,6 +73,7 @@ class CameraLayout:
     source: address, file or webcam number, with `***` in place of every password in it.
     ground: None before the camera is calibrated; it then has no place on the plan.
     input_hw: the detector's input, when somebody fixed it; None lets the camera choose.
+    channel: the video recorder's slug and the channel, counted from 1, that `source` was made from.
     """
 
     slug: str
@@ -81,10 +82,25 @@ class CameraLayout:
     size_wh: tuple[int, int]
     ground: Ground | None = None
     input_hw: tuple[int, int] | None = None
+    channel: tuple[str, int] | None = None
 
     @property
     def is_live(self) -> bool:
         return self.source.startswith(LIVE_SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecorder:
+    """A box that several cameras hang on.
+
+    address: of the box, with `***` in place of every password; where no make is known, with `{channel}` in it.
+    make: whose paths its channels have. stream: "sub" for the small picture, "main" for the large one.
+    """
+
+    slug: str
+    address: str
+    make: str | None = None
+    stream: str = "sub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,7 @@ class Layout:
     cameras: tuple[CameraLayout, ...] = ()
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
+    recorders: tuple[VideoRecorder, ...] = ()
 
     def camera(self, slug: str) -> CameraLayout | None:
         return next((camera for camera in self.cameras if camera.slug == slug), None)

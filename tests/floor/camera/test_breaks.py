@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -211,13 +212,23 @@ def test_an_rtsp_camera_that_is_broken_twenty_times_costs_only_what_is_on_record
     health = watcher.camera.health
     errors_s = np.abs([error for _, error in watcher.errors_s])
     counted = check(watcher, truth, began)
-    say({"recovered_s": seen_s, **counted, "time error s": [np.median(errors_s), errors_s.max()]})
+    say(
+        {
+            "recovered_s": seen_s,
+            **counted,
+            "why": [why for _, _, why in watcher.gaps],
+            "time error s": [np.median(errors_s), errors_s.max()],
+        }
+    )
     assert len(breaks) == 20
     assert max(s for _, s in seen_s) < RECOVERED_S
     assert counted["crossings"] > 10
     assert errors_s.max() < 1.5
     assert np.median(errors_s) < 0.3
-    assert {reason for _, _, reason in watcher.gaps} <= {"connection lost", "camera hung", "connection refused"}
+    reasons = Counter(reason for _, _, reason in watcher.gaps)
+    assert set(reasons) <= {"connection lost", "camera hung"}
+    assert reasons["camera hung"] >= 5
+    assert reasons["connection lost"] >= 5
     assert health.reconnects >= 14
     assert health.clock_jumps >= 4
     assert "secret" not in json.dumps(health.snapshot())

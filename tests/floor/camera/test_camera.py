@@ -193,7 +193,7 @@ def test_a_clock_that_begins_anew_in_mid_file_goes_on_where_it_was(tmp_path: Pat
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("rtmp://user:secret@10.0.0.9/1", "rtmp:// is not read; expected rtsp://"),
+        ("rtmp://user:secret@10.0.0.9/1", "expected an address that begins with rtsp://"),
         ("webcam:front", "webcam:NUMBER"),
         ("loop:clip.mp4?fps=fast", "such as ?fps=7"),
         ("/no/such/clip.mp4", "there is no such file"),

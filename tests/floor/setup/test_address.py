@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.errors import InputError
-from vitrina.floor.setup.address import hide, reveal
+from vitrina.floor.setup.address import hide, openable, reveal, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,30 @@ def test_any_password_can_be_hidden_but_one_with_a_question_mark(password: str) 
 
     assert shown == "rtsp://root:***@camera.local/live"
     assert reveal(shown, secrets) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://root:p@ss:w/rd@host:554/live", "rtsp://…@host:554/live"),
+        ("rtsp://root:p%40ss@host/live", "rtsp://…@host/live"),
+        ("rtsp://root@host/live", "rtsp://…@host/live"),
+        ("rtsp://host/user@place", "rtsp://host/user@place"),
+        ("http://host/v?password=secret&ch=1", "http://host/v?password=***&ch=1"),
+    ],
+)
+def test_a_log_shows_neither_user_nor_password(address: str, shown: str) -> None:
+    assert without_credentials(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "opened"),
+    [
+        ("rtsp://root:p@ss:w/rd@host/live", "rtsp://root:p%40ss%3Aw%2Frd@host/live"),
+        ("rtsp://root:p%40ss@host/live", "rtsp://root:p%40ss@host/live"),
+        ("rtsp://host/live", "rtsp://host/live"),
+        ("http://host/v?password=a b", "http://host/v?password=a b"),
+    ],
+)
+def test_any_password_can_be_pasted_as_it_is(address: str, opened: str) -> None:
+    assert openable(address) == opened

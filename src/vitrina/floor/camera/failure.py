@@ -40,9 +40,12 @@ class StreamError(CameraError):
         self.reason = reason
 
 
-def lost(address: str) -> StreamError:
-    """The stream came to an end, which a camera's stream never does by itself."""
-    return StreamError(LOST, f"{without_credentials(address)}: the stream ended. It is opened again.")
+def ended(address: str, *, silent_s: float) -> StreamError:
+    """The stream came to an end, which a camera's never does by itself. silent_s: since its last packet."""
+    name = without_credentials(address)
+    if silent_s > SILENT_S:  # FFmpeg's RTSP time-out looks like an end, too
+        return StreamError(HUNG, f"{name}: {_silence('', opening=False)}")
+    return StreamError(LOST, f"{name}: the stream ended. It is opened again.")
 
 
 def explain(error: Exception, address: str, *, opening: bool, took_s: float) -> StreamError:

@@ -18,18 +18,17 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from vitrina.errors import CameraError, InputError
+from vitrina.errors import CameraError
 from vitrina.floor.camera.clock import StreamClock
 from vitrina.floor.camera.decode import Converter, decoded, with_video
-from vitrina.floor.camera.failure import NO_VIDEO, RETRY_S, StreamError, explain, lost
+from vitrina.floor.camera.failure import NO_VIDEO, RETRY_S, StreamError, ended, explain
 from vitrina.floor.camera.health import Health, Pause
 from vitrina.floor.camera.thin import Thinning
 from vitrina.floor.frame import Frame
-from vitrina.floor.setup.address import openable, without_credentials
+from vitrina.floor.setup.address import check_address, openable, without_credentials
 
 logger = logging.getLogger(__name__)
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
 WITHOUT_TIMES = ("mpjpeg", "mjpeg")
 """Formats without timestamps; FFmpeg makes some up, 25 to the second."""
 
@@ -63,10 +62,7 @@ class StreamCamera:
         fps_wanted: float = 0.0,
         longest_px: int | None = None,
     ) -> None:
-        scheme = address.partition("://")[0].lower()
-        if scheme not in SCHEMES:
-            raise InputError(f"{scheme}:// is not read; expected {', '.join(f'{one}://' for one in SCHEMES)}")
-        self.name = without_credentials(address)
+        self.name = without_credentials(check_address(address))
         self.camera_id = camera_id
         self.health = Health(recent_s=RECENT_S, fps_wanted=fps_wanted)
         self._address = openable(address)
@@ -214,7 +210,7 @@ class _Reader(threading.Thread):
                 self._take(picture)
                 if time.monotonic() - opened_s > STEADY_S:
                     self._wait_s = FIRST_WAIT_S
-        raise lost(self._address)
+        raise ended(self._address, silent_s=time.monotonic() - self._moved_s)
 
     def _open(self) -> InputContainer:
         self._moved_s = time.monotonic()

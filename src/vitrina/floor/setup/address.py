@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote
 from vitrina.errors import InputError
 
 HIDDEN = "***"
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+"""What a camera in the network is read by."""
 
 _IN_URL = re.compile(r"(?<=://)(?P<user>[^/?#@:\s]*):(?P<secret>(?!\d{1,5}/)[^?\s]*)@")
 _IN_QUERY = re.compile(r"(?i)(?P<key>[?&](?:password|passwd|pass|pwd|token|secret|key)=)(?P<secret>[^&#\s]*)")
@@ -45,6 +47,31 @@ def reveal(shown: str, secrets: Sequence[str]) -> str:
             "Write the address with its password once more."
         )
     return "".join(part + secret for part, secret in zip(parts, [*secrets, ""], strict=True))
+
+
+def check_source(text: str) -> str:
+    """The source of a camera, as written. Raises InputError, without its password, for what cannot be one."""
+    if "://" in text:
+        return check_address(text)
+    if text.startswith("webcam:") and not text.removeprefix("webcam:").isdigit():
+        raise InputError(f"expected webcam:NUMBER such as webcam:0, got {text!r}")
+    return text
+
+
+def check_address(text: str) -> str:
+    """An address in the network, as written. Raises InputError, without its password, for what cannot be one."""
+    shown, scheme = without_credentials(text), text.partition("://")[0]
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"expected an address that begins with {', '.join(f'{one}://' for one in SCHEMES)}; got {shown}"
+        )
+    if re.search(r"\s", text):
+        raise InputError(f"expected no space in the address, got {shown}; a space in a password is written %20")
+    rest = _USER.sub("", hide(text)[0]).partition("://")[2]
+    host = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d+))?", re.split(r"[/?#]", rest, maxsplit=1)[0])
+    if host is None or not 0 < int(host[2] or 554) < 65536:
+        raise InputError(f"expected {scheme}://user:password@host:port/path, got {shown}")
+    return text
 
 
 def without_credentials(address: str) -> str:

@@ -7,12 +7,19 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from vitrina.floor.geometry.ground import Ground
-from vitrina.floor.layout import PLAN, WEEKDAYS, CameraLayout, Layout, Line, Shop, Zone
+from vitrina.floor.layout import PLAN, WEEKDAYS, CameraLayout, Layout, Line, Shop, VideoRecorder, Zone
 from vitrina.floor.setup.hours import format_day
 
-Row = TypeVar("Row", CameraLayout, Zone, Line)
+Row = TypeVar("Row", VideoRecorder, CameraLayout, Zone, Line)
 
-_MOVED = {"polygon": "polygon moved", "a": "moved", "b": "moved", "till": "till moved", "source": "address changed"}
+_MOVED = {
+    "polygon": "polygon moved",
+    "a": "moved",
+    "b": "moved",
+    "till": "till moved",
+    "source": "address changed",
+    "address": "address changed",
+}
 
 
 def diff(old: Shop | None, new: Shop) -> list[str]:
@@ -34,7 +41,7 @@ def _geometry(layout: Layout) -> Layout:
         layout_id="",
         valid_from=layout.valid_from.min,
         plan=replace(layout.plan, picture=None),
-        cameras=tuple(replace(camera, name="", source="") for camera in layout.cameras),
+        cameras=tuple(replace(camera, name="", source="", channel=None) for camera in layout.cameras),
         zones=tuple(replace(zone, name="", products=()) for zone in layout.zones),
         lines=tuple(replace(line, name="") for line in layout.lines),
     )
@@ -57,6 +64,7 @@ def _hours(shop: Shop) -> str:
 def _layout(old: Layout, new: Layout) -> Iterator[str]:
     if old.plan != new.plan:
         yield f"plan: {_plan(old)} → {_plan(new)}"
+    yield from _rows("recorder", old.recorders, new.recorders)
     yield from _rows("camera", old.cameras, new.cameras)
     yield from _rows("zone", old.zones, new.zones)
     yield from _rows("line", old.lines, new.lines)
@@ -73,8 +81,8 @@ def _rows(word: str, old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
     for slug, row in after.items():
         if slug not in before:
             yield f"{word} {slug}: new"
-        elif row != before[slug]:
-            yield f"{word} {slug}: {', '.join(dict.fromkeys(_changes(before[slug], row)))}"
+        elif changes := list(dict.fromkeys(_changes(before[slug], row))):
+            yield f"{word} {slug}: {', '.join(changes)}"
     kept = [slug for slug in before if slug in after]
     if kept != [slug for slug in after if slug in before]:
         yield f"{word}s: in another order"
@@ -83,12 +91,18 @@ def _rows(word: str, old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
 def _changes(old: Any, new: Any) -> Iterator[str]:
     for name in (field.name for field in fields(old)):
         before, after = getattr(old, name), getattr(new, name)
-        if before == after:
-            continue
-        if name == "ground":
+        if before == after or (name == "source" and new.channel is not None):
+            continue  # the source of a recorder's camera is made of its recorder and channel
+        if name == "channel":
+            yield f"{_channel(before)} → {_channel(after)}"
+        elif name == "ground":
             yield from _calibration(before, after)
         else:
             yield _MOVED.get(name) or f"{name} {_said(before)} → {_said(after)}"
+
+
+def _channel(channel: tuple[str, int] | None) -> str:
+    return "channel {1} of recorder {0}".format(*channel) if channel else "an address of its own"
 
 
 def _calibration(old: Ground | None, new: Ground | None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from typing import Any, TypeVar, cast
 
@@ -31,12 +31,14 @@ from vitrina.floor.layout import (
     Plan,
     Point,
     Shop,
+    VideoRecorder,
     Zone,
     ZoneKind,
 )
-from vitrina.floor.setup.address import hide
+from vitrina.floor.setup.address import check_source, hide
 from vitrina.floor.setup.field import Table, did_you_mean
 from vitrina.floor.setup.hours import CLOSED, parse_day, parse_time
+from vitrina.floor.setup.recorder import check_used, read_channel, read_recorder, without_password
 from vitrina.floor.setup.tomllines import find_lines
 from vitrina.product import check_currency, check_timezone
 
@@ -50,7 +52,7 @@ SHORTEST_LINE_M = 0.3
 
 _SHOP_KEYS = ("slug", "name", "timezone", "currency", "day_starts")
 _PLAN_KEYS = ("width_m", "height_m", "picture")
-_CAMERA_KEYS = ("slug", "name", "source", "size", "input", "k1", "points")
+_CAMERA_KEYS = ("slug", "name", "source", "recorder", "channel", "size", "input", "k1", "points")
 _QUEUE_KEYS = ("till", "till_reach", "serve_s")
 _ZONE_KEYS = (
     *("slug", "name", "kind", "space", "polygon", "products", "stop_s", "enter_s", "leave_s", "lost_s"),
@@ -117,26 +119,33 @@ class _Spaces:
 
 def _read(root: Table, layout_id: str, valid_from: datetime) -> ShopFile:
     mistakes = _Mistakes()
-    mistakes.attempt(root.check_keys, ("shop", "hours", "plan", "camera", "zone", "line"))
+    mistakes.attempt(root.check_keys, ("shop", "hours", "plan", "recorder", "camera", "zone", "line"))
     head = mistakes.attempt(_shop_head, root.table("shop"))
     opens = mistakes.attempt(_opens, root, head["day_starts"] if head else None)
     plan = mistakes.attempt(_plan, root.table("plan"))
-    cameras = [(table, mistakes.attempt(_camera, table)) for table in root.tables("camera")]
+    boxes = [(table, mistakes.attempt(read_recorder, table)) for table in root.tables("recorder")]
+    known = {str(table.values.get("slug")): box for table, box in boxes}
+    cameras = [(table, mistakes.attempt(_camera, table, known)) for table in root.tables("camera")]
+    found = [camera for _, camera in cameras if camera]
+    for table, box in boxes:
+        if box and len(found) == len(cameras):
+            mistakes.attempt(check_used, table, box, found)
     spaces = _Spaces(plan, {str(table.values.get("slug")): camera for table, camera in cameras})
     zones = [(table, mistakes.attempt(_zone, table, spaces)) for table in root.tables("zone")]
     lines = [(table, mistakes.attempt(_line, table, spaces)) for table in root.tables("line")]
-    for rows in (cameras, zones, lines):
+    for rows in (boxes, cameras, zones, lines):
         mistakes.attempt(_refuse_twins, [table for table, _ in rows])
     if mistakes.found or head is None or plan is None or opens is None:
         raise InputError("\n".join(mistakes.found))
-    shown = {camera.slug: hide(camera.source) for _, camera in cameras if camera}
+    shown = {camera.slug: hide(camera.source) for camera in found}
     layout = Layout(
         layout_id=layout_id,
         valid_from=valid_from,
         plan=plan,
-        cameras=tuple(_hidden(camera) for _, camera in cameras if camera),
+        cameras=tuple(replace(camera, source=shown[camera.slug][0]) for camera in found),
         zones=tuple(zone for _, zone in zones if zone),
         lines=tuple(line for _, line in lines if line),
+        recorders=tuple(without_password(box) for _, box in boxes if box),
     )
     return ShopFile(Shop(**head, layout=layout, opens=opens), {slug: secrets for slug, (_, secrets) in shown.items()})
 
@@ -172,27 +181,32 @@ def _plan(table: Table) -> Plan:
     return Plan(width_m, height_m, table.text("picture") if "picture" in table.values else None)
 
 
-def _camera(table: Table) -> CameraLayout:
-    """The camera with its address as it stands; `_hidden` takes the passwords out."""
+def _camera(table: Table, recorders: Mapping[str, VideoRecorder | None]) -> CameraLayout:
+    """The camera with its address as it stands, passwords included."""
     table.check_keys(_CAMERA_KEYS)
     slug = table.slug("slug")
     if slug == PLAN:
         raise table.error(f"{PLAN!r} means the plan; call the camera something else", "slug")
     width, height = table.whole_numbers("size", 2, "[width, height] of its picture in pixels", low=16, high=16384)
+    source, channel = _source(table, recorders)
     return CameraLayout(
         slug=slug,
         name=table.text("name", default=slug),
-        source=table.text("source"),
+        source=source,
         size_wh=(width, height),
         ground=_ground(table, (width, height)),
         input_hw=_input_hw(table),
+        channel=channel,
     )
 
 
-def _hidden(camera: CameraLayout) -> CameraLayout:
-    return CameraLayout(
-        camera.slug, camera.name, hide(camera.source)[0], camera.size_wh, camera.ground, camera.input_hw
-    )
+def _source(table: Table, recorders: Mapping[str, VideoRecorder | None]) -> tuple[str, tuple[str, int] | None]:
+    """The camera's own address, or the one that its recorder and channel make."""
+    if "recorder" in table.values:
+        return read_channel(table, recorders)
+    if "channel" in table.values:
+        raise table.error("belongs to a recorder; say which one", "channel")
+    return table.parsed("source", check_source), None
 
 
 def _ground(table: Table, size_wh: tuple[int, int]) -> Ground | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import InputError, NotFoundError
-from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.layout import LIVE_SOURCES, CameraLayout, Shop
 from vitrina.floor.setup import shoptext
 from vitrina.floor.setup.address import HIDDEN, reveal
 from vitrina.floor.setup.shopdiff import diff, same_geometry
@@ -91,6 +92,31 @@ def list_layouts(session: Session, slug: str) -> list[LayoutVersion]:
     return list(session.scalars(versions.order_by(LayoutVersion.valid_from, LayoutVersion.layout_id)))
 
 
+def live_cameras(session: Session) -> dict[tuple[str, str], str]:
+    """Shop and camera of everything that delivers all the time, with the edition of it.
+
+    Another edition means that it must be opened anew: its layout, its shop's clock, its source or password changed.
+    """
+    found = {}
+    for row in list_shops(session):
+        version = _valid(list_layouts(session, row.slug), datetime.now(UTC))
+        cameras = _cameras(session, row.slug)
+        for slug in {camera["slug"] for camera in version.document["camera"]} & cameras.keys():
+            camera = cameras[slug]
+            if camera.source.startswith(LIVE_SOURCES):
+                told = [
+                    version.layout_id,
+                    version.document,
+                    row.timezone,
+                    row.day_starts,
+                    camera.source,
+                    camera.secrets,
+                ]
+                text = json.dumps(told, sort_keys=True)
+                found[row.slug, slug] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return found
+
+
 def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Shop:
     """The shop with the layout that is valid at a moment (now), or with its first one if that came later.
 
@@ -143,7 +169,7 @@ def apply(session: Session, file: ShopFile, who: str, *, box: SecretBox, now: da
     new_layout = old is None or not same_geometry(old.layout, file.shop.layout)
     if old is not None and not changes:
         return Applied(old, (), new_layout=False)
-    secrets = {camera.slug: _secrets(session, file, camera, box) for camera in file.shop.layout.cameras}
+    secrets = {camera.slug: _secrets(session, file, old, camera, box) for camera in file.shop.layout.cameras}
     _write_head(session, file.shop, at)
     _write_cameras(session, file.shop, secrets, box)
     _forget_inputs(session, old, file.shop)
@@ -163,9 +189,10 @@ def changes_of(session: Session, file: ShopFile, *, box: SecretBox) -> list[str]
     sentences = diff(old, shop)
     for camera in shop.layout.cameras:
         stored = _stored_secrets(session, shop.slug, camera.slug, box)
-        if _secrets(session, file, camera, box) != stored and old is not None and stored:
-            sentences.append(f"camera {camera.slug}: password changed")
-    return sentences
+        if _secrets(session, file, old, camera, box) != stored and old is not None and stored:
+            whose = f"recorder {camera.channel[0]}" if camera.channel else f"camera {camera.slug}"
+            sentences.append(f"{whose}: password changed")
+    return list(dict.fromkeys(sentences))
 
 
 def export(session: Session, slug: str) -> str:
@@ -198,6 +225,12 @@ def keep_input(session: Session, slug: str, camera: str, input_hw: tuple[int, in
     row.chosen_input = list(input_hw)
 
 
+def _valid(versions: list[LayoutVersion], at: datetime) -> LayoutVersion:
+    """versions: oldest first. The newest that holds at a moment, or the first one if that came later."""
+    valid = [version for version in versions if version.valid_from <= at]
+    return (valid or versions[:1])[-1]
+
+
 def _no_shop(session: Session, slug: str) -> NotFoundError:
     slugs = [row.slug for row in list_shops(session)]
     near = difflib.get_close_matches(slug, slugs, n=1)
@@ -221,16 +254,12 @@ def _shop(row: ShopRow, version: LayoutVersion, cameras: dict[str, CameraRow]) -
     }
     document = {"shop": head, **({"hours": row.opens} if row.opens else {}), **version.document}
     document["camera"] = [
-        camera | {"source": cameras[camera["slug"]].source if camera["slug"] in cameras else "removed"}
+        camera
+        if "recorder" in camera
+        else camera | {"source": cameras[camera["slug"]].source if camera["slug"] in cameras else "removed"}
         for camera in version.document["camera"]
     ]
     return read_document(
-def _valid(versions: list[LayoutVersion], at: datetime) -> LayoutVersion:
-    """versions: oldest first. The newest that holds at a moment, or the first one if that came later."""
-    valid = [version for version in versions if version.valid_from <= at]
-    return (valid or versions[:1])[-1]
-
-
         document, name=f"shop {row.slug}", layout_id=version.layout_id, valid_from=version.valid_from
     ).shop
 
@@ -271,7 +300,7 @@ def _write_layout(session: Session, shop: Shop, layout_id: str, who: str, at: da
     """Add a version, or write what may change into the one that is there: everything but geometry."""
     document = shoptext.layout_document(shop.layout)
     for camera in document["camera"]:
-        del camera["source"]
+        camera.pop("source", None)
     version = session.get(LayoutVersion, layout_id)
     if version is None:
         session.add(
@@ -281,18 +310,31 @@ def _write_layout(session: Session, shop: Shop, layout_id: str, who: str, at: da
         version.document = document
 
 
-def _secrets(session: Session, file: ShopFile, camera: CameraLayout, box: SecretBox) -> tuple[str, ...]:
-    """The passwords to keep for a camera: the file's, and where it has `***` the stored one."""
+def _secrets(
+    session: Session, file: ShopFile, old: Shop | None, camera: CameraLayout, box: SecretBox
+) -> tuple[str, ...]:
+    """The passwords to keep for a camera: the file's, and where it has `***` the stored one.
+
+    A recorder's password is stored with each of its cameras, so that a further one finds it with the others.
+    """
     given = file.secrets.get(camera.slug, ())
     if HIDDEN not in given:
         return given
-    stored = _stored_secrets(session, file.shop.slug, camera.slug, box)
-    if len(stored) != len(given):
-        raise InputError(
-            f"camera {camera.slug}: its address {camera.source} has {HIDDEN} for a password that is not stored. "
-            "Write the password once; it is kept encrypted, and exports show it as ***."
-        )
-    return tuple(old if new == HIDDEN else new for old, new in zip(stored, given, strict=True))
+    for slug in _sharing(old, camera):
+        stored = _stored_secrets(session, file.shop.slug, slug, box)
+        if len(stored) == len(given):
+            return tuple(kept if new == HIDDEN else new for kept, new in zip(stored, given, strict=True))
+    raise InputError(
+        f"camera {camera.slug}: its address {camera.source} has {HIDDEN} for a password that is not stored. "
+        "Write the password once; it is kept encrypted, and exports show it as ***."
+    )
+
+
+def _sharing(old: Shop | None, camera: CameraLayout) -> list[str]:
+    """The cameras whose stored password is this one's: itself, or those that hang on the same recorder."""
+    if camera.channel is None or old is None:
+        return [camera.slug]
+    return [one.slug for one in old.layout.cameras if one.channel and one.channel[0] == camera.channel[0]]
 
 
 def _stored_secrets(session: Session, slug: str, camera: str, box: SecretBox) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from vitrina.floor.geometry.ground import Ground
 from vitrina.floor.layout import WEEKDAYS, CameraLayout, Layout, Line, Shop, Zone
 from vitrina.floor.setup.hours import format_day
+from vitrina.floor.setup.recorder import recorder_row
 
 HEADER = "# A shop for Vitrina. y points down, on the plan and in pictures; metres on the plan, pixels in pictures.\n"
 INLINE = 2
@@ -35,8 +36,10 @@ def layout_document(layout: Layout) -> dict[str, Any]:
     plan: dict[str, Any] = {"width_m": layout.plan.width_m, "height_m": layout.plan.height_m}
     if layout.plan.picture is not None:
         plan["picture"] = layout.plan.picture
+    recorders = [recorder_row(recorder) for recorder in layout.recorders]
     return {
         "plan": plan,
+        **({"recorder": recorders} if recorders else {}),
         "camera": [_camera(camera) for camera in layout.cameras],
         "zone": [_zone(zone) for zone in layout.zones],
         "line": [_line(line) for line in layout.lines],
@@ -62,12 +65,17 @@ def _camera(camera: CameraLayout) -> dict[str, Any]:
     row: dict[str, Any] = {
         "slug": camera.slug,
         "name": camera.name,
-        "source": camera.source,
+        **({"source": camera.source} if camera.channel is None else _channel(camera.channel)),
         "size": list(camera.size_wh),
     }
     if camera.input_hw is not None:
         row["input"] = "{}x{}".format(*camera.input_hw)
     return row | (_ground(camera.ground) if camera.ground else {})
+
+
+def _channel(channel: tuple[str, int]) -> dict[str, Any]:
+    recorder, number = channel
+    return {"recorder": recorder, "channel": number}
 
 
 def _ground(ground: Ground) -> dict[str, Any]:
