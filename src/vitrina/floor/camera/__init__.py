@@ -4,6 +4,7 @@
 is what each writes while it runs, `clock` and `thin` are pure, `decode` owns PyAV.
 """
 
+from vitrina.floor.camera.boxes import BoxesCamera
 from vitrina.floor.camera.file import FileCamera
 from vitrina.floor.camera.health import PROBLEMS, Health, Pause, Problem, State
 from vitrina.floor.camera.loop import LoopCamera
@@ -16,6 +17,7 @@ from vitrina.floor.camera.webcam import WebcamCamera
 __all__ = [
     "PROBLEMS",
     "AnyCamera",
+    "BoxesCamera",
     "Camera",
     "FileCamera",
     "Health",

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Protocol
 
 from vitrina.errors import InputError
+from vitrina.floor.camera.boxes import BoxesCamera, parse_scene
 from vitrina.floor.camera.file import FileCamera
 from vitrina.floor.camera.health import Health
 from vitrina.floor.camera.loop import LoopCamera
@@ -16,7 +17,7 @@ from vitrina.floor.camera.stream import StreamCamera
 from vitrina.floor.camera.webcam import WebcamCamera
 from vitrina.floor.frame import Frame
 
-AnyCamera = FileCamera | LoopCamera | StreamCamera | WebcamCamera
+AnyCamera = BoxesCamera | FileCamera | LoopCamera | StreamCamera | WebcamCamera
 
 
 class Camera(Protocol):
@@ -41,7 +42,8 @@ def open_camera(
 ) -> AnyCamera:
     """The camera that `source` names: an address such as `rtsp://user:password@host/path` or `http://host/mjpeg`, a
     path to a file, `webcam:0` (or `/dev/video0`), or `loop:PATH`, which plays a file again and again in real time,
-    with `?fps=7` behind it where the file's header lies about its rate.
+    with `?fps=7` behind it where the file's header lies about its rate; `boxes:FILE?size=640x480` is a scene of known
+    boxes (`boxes.py`).
 
     start: when a recorded file began. fps: its true rate, where the header lies. stop: ends a live source.
     fps_wanted: at most so many frames a second are given, 0 for all. longest_px: the picture's longer side is shrunk
@@ -59,6 +61,8 @@ def open_camera(
         )
     if source.startswith("/dev/"):
         return WebcamCamera(source, camera_id=camera_id, stop=stop, fps_wanted=fps_wanted, longest_px=longest_px)
+    if source.startswith("boxes:"):
+        return BoxesCamera(parse_scene(source.removeprefix("boxes:")), camera_id=camera_id, stop=stop)
     if source.startswith("loop:"):
         path, _, rate = source.removeprefix("loop:").partition("?fps=")
         return LoopCamera(
