@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.floor.test_camera import write_video
+from tests.floor.camera.test_camera import write_video
 
 from vitrina.cli.video import parse_line
 from vitrina.errors import InputError

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tests.floor.test_camera import write_video
+from tests.floor.camera.test_camera import write_video
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ def test_the_demo_plays_a_clip_through_the_pipeline_and_its_rows_reach_the_page(
         assert "Berlin (simulated)" in page
         shops = json.loads(opener.open(f"{url}/api/v1/shops", timeout=30).read())
         assert any(shop["slug"] == "street" for shop in (shops if isinstance(shops, list) else shops["shops"]))
-        assert eventually(lambda: child(tree, "watch", "street") is not None), log.read_text()
+        assert eventually(lambda: child(tree, "--only", "cameras") is not None), log.read_text()
         lake = tmp_path / "home" / "demo" / "lake" / "presence"
         assert eventually(lambda: any("street" in str(path) for path in lake.rglob("*.parquet")), within_s=150)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.floor.test_camera import write_video
+from tests.floor.camera.test_camera import write_video
 
 from vitrina.errors import ConflictError, InputError
 from vitrina.floor.camera import FileCamera, RecordedCamera
 from vitrina.floor.frame import Frame
 from vitrina.floor.geometry.ground import fit_ground
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Shop, Zone
+from vitrina.floor.look import Look
 from vitrina.floor.pipeline import Pipeline
 from vitrina.floor.record import Recorder
 from vitrina.floor.store import FLOOR_TABLES
@@ -55,16 +56,21 @@ def walk(seconds: float, *, speed_px_s: float = 60.0, y: float = 300.0) -> list[
     return frames
 
 
-def scripted(boxes: list[np.ndarray]) -> tuple[RecordedCamera, Callable[[Any], tuple[np.ndarray, np.ndarray]]]:
+class Script:
+    """Finds what is written down, frame by frame."""
+
+    def __init__(self, boxes: list[np.ndarray]) -> None:
+        self._upcoming = iter(boxes)
+
+    def look(self, frames: Sequence[Frame]) -> list[Look]:
+        found = [next(self._upcoming) for _ in frames]
+        return [Look(boxes, np.full(len(boxes), 0.9, np.float32), share=1.0, cost_s=0.0) for boxes in found]
+
+
+def scripted(boxes: list[np.ndarray]) -> tuple[RecordedCamera, Script]:
     blank = np.zeros((SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
     frames = [Frame(START + index / FPS, blank, "door", index) for index in range(len(boxes))]
-    upcoming = iter(boxes)
-
-    def detect(_picture: Any) -> tuple[np.ndarray, np.ndarray]:
-        found = next(upcoming)
-        return found, np.full(len(found), 0.9, np.float32)
-
-    return RecordedCamera(frames, camera_id="door"), detect
+    return RecordedCamera(frames, camera_id="door"), Script(boxes)
 
 
 def open_lake(home: Path) -> Lake:
@@ -72,14 +78,14 @@ def open_lake(home: Path) -> Lake:
 
 
 def run_file(home: Path, boxes: list[np.ndarray], *, stop_after: int | None = None) -> FileSink:
-    camera, detect = scripted(boxes)
+    camera, script = scripted(boxes)
     place = shop()
     pipeline, recorder = Pipeline(place.layout, "door"), Recorder(place, "door", person_key=b"file")
     replay = Replay(open_lake(home), writer_id="file.1", commit_s=60, commit_rows=5)
     sink = FileSink(replay, pipeline, recorder)
     stop = Event()
     under = CameraWatch(place.layout.cameras[0], camera.health, (pipeline, recorder, sink))
-    for state in watch(camera, under, detect=detect, fps=60, stop=stop):
+    for state in watch(camera, under, looker=script, fps=60, stop=stop):
         if state.frames == stop_after:
             stop.set()
     return sink
@@ -152,15 +158,9 @@ def run_live(home: Path, frames: list[Frame], boxes: list[np.ndarray], *, place:
     earlier = {"layout-1": shop(), place.layout.layout_id: place}
     settings = load_settings({"VITRINA_HOME": str(home)})
     opened = open_live(place, "door", lake=open_lake(home), settings=settings, version=earlier.__getitem__)
-    upcoming = iter(boxes)
-
-    def detect(_picture: Any) -> tuple[np.ndarray, np.ndarray]:
-        found = next(upcoming)
-        return found, np.full(len(found), 0.9, np.float32)
-
     camera = RecordedCamera(frames, camera_id="door")
     under = CameraWatch(place.layout.cameras[0], camera.health, opened)
-    for _ in watch(camera, under, detect=detect, fps=60):
+    for _ in watch(camera, under, looker=Script(boxes), fps=60):
         pass
 
 
@@ -191,7 +191,8 @@ def test_what_was_open_when_the_layout_changed_ends_under_the_layout_it_was_seen
 
     run_live(tmp_path, frames, boxes)
     run_live(tmp_path, later, walk(9.0), place=moved)
-    run_live(tmp_path, [], [], place=moved)
+    nobody = [np.zeros((0, 4), np.float32)] * 20
+    run_live(tmp_path, [replace(frame, t=START + 600 + frame.t - START) for frame in frames[:20]], nobody, place=moved)
 
     (visit,) = rows(tmp_path, "visits")
     first, second = rows(tmp_path, "crossings")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import ssl
@@ -18,15 +17,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from vitrina.cli import clip, jobs
+from vitrina.cli import cameras, clip, jobs
 from vitrina.errors import InputError
-from vitrina.floor.setup import shops
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
-ROLES = ("all", "web", "jobs")
+ROLES = ("all", "web", "jobs", "cameras")
 
 
 def up(
@@ -37,10 +35,11 @@ def up(
     tls_cert: Annotated[str, typer.Option(help="Certificate file (PEM), for HTTPS.")] = "",
     tls_key: Annotated[str, typer.Option(help="Private key file (PEM) of the certificate.")] = "",
     only: Annotated[str, typer.Option(hidden=True)] = "all",
+    number: Annotated[int, typer.Option(hidden=True)] = 0,
     is_demo: Annotated[bool, typer.Option("--is-demo", hidden=True)] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser when it is there.")] = False,
 ) -> None:
-    """Run the product: pages, jobs, and a worker for every camera that is live. Ctrl-C ends all of them.
+    """Run the product: pages, jobs, and the workers that watch live cameras. Ctrl-C ends all of them.
 
     The first start prints a link that makes you the administrator; it can be used once.
 
@@ -58,6 +57,8 @@ def up(
             serve(settings, is_demo=is_demo)
         case "jobs":
             jobs.work_off(settings, is_demo=is_demo)
+        case "cameras":
+            cameras.watch_share(settings, number)
         case "all":
             prepare(settings)
             threading.Thread(target=_welcome, args=(settings, is_demo, open_page), daemon=True).start()
@@ -123,7 +124,7 @@ def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) 
 
 
 def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[str, list[str]]:
-    """What should run now: name → command line. A camera that is added gets its worker within seconds."""
+    """What should run now: name → command line. The workers themselves notice which cameras they are to watch."""
     ours = [sys.executable, "-m", "vitrina.cli.main"]
     mark = ["--is-demo"] if is_demo else []
     wanted = {
@@ -132,15 +133,8 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
     }
     if "floor" not in settings.parts:
         return wanted
-    with database.reading() as session:
-        for row in shops.list_shops(session):
-            layout = shops.load_shop(session, row.slug).layout
-            for camera in layout.cameras:
-                if camera.is_live:
-                    # Another layout or source is another command, so its worker is started anew.
-                    edition = hashlib.blake2b(f"{layout.layout_id} {camera.source}".encode(), digest_size=8).hexdigest()
-                    watch = ["floor", "watch", "--shop", row.slug, "--camera", camera.slug, "--supervised"]
-                    wanted[f"camera {row.slug}/{camera.slug}"] = [*ours, *watch, "--edition", edition]
+    for number in sorted(cameras.workers_wanted(settings, database)):
+        wanted[f"cameras {number}"] = [*ours, "up", "--only", "cameras", "--number", str(number)]
     return wanted
 
 

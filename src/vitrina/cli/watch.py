@@ -8,40 +8,33 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from vitrina.cli import video
+from vitrina.cli.cameras import Doors
 from vitrina.cli.lake import open_lake
 from vitrina.cli.place import choose_camera, find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
-from vitrina.floor.camera import FileCamera, LoopCamera, WebcamCamera, open_camera
-from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.camera import FileCamera
+from vitrina.floor.layout import LIVE_SOURCES, CameraLayout, Shop
+from vitrina.floor.look import Looker
 from vitrina.floor.people import LOOK_FRAMES, PersonDetector, fit_input, parse_input_hw
-from vitrina.floor.pipeline import Pipeline
-from vitrina.floor.record import Recorder
 from vitrina.floor.setup import shops
-from vitrina.floor.watch import (
-    PICTURE_EVERY_S,
-    CameraWatch,
-    Sink,
-    Watch,
-    open_live,
-    open_recording,
-    picture_path,
-)
+from vitrina.floor.watch import CameraWatch, Watch, open_recording, picture_path
 from vitrina.floor.watch import watch as watch_camera
+from vitrina.floor.worker.worker import Wanted, Worker
 from vitrina.settings import Settings
+from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
-from vitrina.work.supervise import leave_with_parent
-
-AnyCamera = FileCamera | LoopCamera | WebcamCamera
 
 
 def watch(
@@ -49,8 +42,8 @@ def watch(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What to watch: a video file, webcam:0 or loop:FILE; CAMERA=SOURCE when the shop has several cameras. "
-            "None: every camera of the shop by its own source.",
+            help="What to watch: a video file, rtsp://…, webcam:0 or loop:FILE; CAMERA=SOURCE when the shop has "
+            "several cameras. None: every camera of the shop by its own source.",
             show_default=False,
         ),
     ] = None,
@@ -60,8 +53,6 @@ def watch(
     input_size: video.Input = "",
     fps: video.Fps = None,
     as_json: video.AsJson = False,
-    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
-    _edition: Annotated[str, typer.Option("--edition", hidden=True)] = "",
 ) -> None:
     """Watch cameras and put what happens into the lake. Ctrl-C loses nothing; the same file twice counts once.
 
@@ -69,72 +60,85 @@ def watch(
     Examples:
       vitrina floor watch entrance.mp4 --shop riga-1 --start 2026-11-20T09:00:00+02:00
       vitrina floor watch door=monday-door.mp4 tills=monday-tills.mp4 --shop riga-1
-      vitrina floor watch webcam:0 --shop shop.toml
+      vitrina floor watch rtsp://192.168.1.20/stream1 --shop riga-1 --camera door
       vitrina floor watch --shop riga-1
     """
     settings: Settings = context.obj
-    if supervised:
-        leave_with_parent()
     place = find_shop(settings, shop_name)
-    cameras = [
-        (layout, open_camera(source, camera_id=layout.slug, start=_moment(start), fps=fps))
-        for layout, source in pair_sources(settings, place, sources or [], only=camera_name)
+    pairs = pair_sources(settings, place, sources or [], only=camera_name)
+    live = {layout.slug: source for layout, source in pairs if source.startswith(LIVE_SOURCES)}
+    files = [
+        (layout, FileCamera(Path(source).expanduser(), camera_id=layout.slug, start=_moment(start), fps=fps))
+        for layout, source in pairs
+        if layout.slug not in live
     ]
-    lake = open_lake(settings)
     stop = threading.Event()
-    with _stopping(stop), _progress(quiet=supervised) as progress, ThreadPoolExecutor(len(cameras)) as pool:
-        running: list[Future[Watch]] = [
-            pool.submit(_watch_one, settings, lake, place, layout, camera, input_size, progress, stop)
-            for layout, camera in cameras
-        ]
-        results = _results(running, stop)
-    _say(place, cameras, results, as_json=as_json, cut=stop.is_set())
+    with _stopping(stop), _progress() as progress, ThreadPoolExecutor(len(files) + 1) as pool:
+        run = Run(settings, place, open_lake(settings), input_size, progress, stop)
+        running = {layout.slug: pool.submit(run.recording, layout, camera) for layout, camera in files}
+        watching = pool.submit(run.live, live)
+        _wait([*running.values(), watching], stop)
+        results = {slug: future.result() for slug, future in running.items()} | watching.result()
+    _say(place, [(layout, results[layout.slug]) for layout, _ in pairs], as_json=as_json, cut=stop.is_set())
 
 
-def _results(running: list[Future[Watch]], stop: threading.Event) -> list[Watch]:
-    """What each camera brought. One that fails ends the others in order, and says so at once."""
+def _wait(running: list[Future[Any]], stop: threading.Event) -> None:
+    """One that fails ends the others in order."""
     done, _ = wait(running, return_when=FIRST_EXCEPTION)
     if any(future.exception() for future in done):
         stop.set()
-    return [future.result() for future in running]
 
 
-def _watch_one(
-    settings: Settings,
-    lake: Lake,
-    place: Shop,
-    layout: CameraLayout,
-    camera: AnyCamera,
-    input_size: str,
-    progress: Progress,
-    stop: threading.Event,
-) -> Watch:
-    """One camera from its first frame to its last, in a thread of its own."""
-    detector = video.open_detector(settings, place=place.slug)
-    choose_input(settings, place, layout, camera, detector, input_size)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all cameras of one command share."""
 
-    def version(layout_id: str) -> Shop:
-        with database_session(settings) as session:
-            return shops.load_version(session, place.slug, layout_id)
+    settings: Settings
+    place: Shop
+    lake: Lake
+    input_size: str
+    progress: Progress
+    stop: threading.Event
 
-    opened: tuple[Pipeline, Recorder, Sink] = (
-        open_recording(
-            camera, place, layout.slug, lake=lake, settings=settings, how=_how(settings, camera, detector, layout)
-        )
-        if isinstance(camera, FileCamera)
-        else open_live(place, layout.slug, lake=lake, settings=settings, version=version)
-    )
-    task = progress.add_task(layout.slug, total=getattr(camera, "duration_s", None), state="starting")
-    under = CameraWatch(
-        layout,
-        camera.health,
-        opened,
-        picture=picture_path(settings.home, place.slug, layout.slug),
-        picture_every_s=PICTURE_EVERY_S if camera.live else math.inf,
-    )
-    for state in watch_camera(camera, under, detect=detector.detect, fps=settings.analysis_fps, stop=stop):
-        _show(progress, task, state)
-    return under.state
+    def recording(self, layout: CameraLayout, camera: FileCamera) -> Watch:
+        """A file from its first frame to its last, in a thread of its own with a detector of its own."""
+        settings, place = self.settings, self.place
+        detector = video.open_detector(settings, place=place.slug)
+        choose_input(settings, place, layout, camera, detector, self.input_size)
+        looker = Looker(detector)
+        how = _how(settings, camera, detector, layout)
+        opened = open_recording(camera, place, layout.slug, lake=self.lake, settings=settings, how=how)
+        picture = picture_path(settings.home, place.slug, layout.slug)
+        under = CameraWatch(layout, camera.health, opened, picture=picture, picture_every_s=math.inf)
+        task = self.progress.add_task(layout.slug, total=camera.duration_s, state="starting")
+        for state in watch_camera(camera, under, looker=looker, fps=settings.analysis_fps, stop=self.stop):
+            _show(self.progress, task, state)
+        return under.state
+
+    def live(self, sources: dict[str, str]) -> dict[str, Watch]:
+        """Cameras that deliver all the time, until somebody ends it: as a worker of `vitrina up` watches them."""
+        if not sources:
+            return {}
+        settings, shop = self.settings, self.place.slug
+        input_hw = parse_input_hw(self.input_size) if self.input_size else None
+        database = Database(settings.database)
+        doors = Doors(settings, database, self.lake)
+        wanted = {
+            (shop, slug): Wanted("typed", doors.door((shop, slug), source=source, input_hw=input_hw))
+            for slug, source in sources.items()
+        }
+        worker = Worker(settings.home, lambda: wanted, fps=settings.analysis_fps, patient=False)
+        tasks = {place: self.progress.add_task(place[1], total=None, state="starting") for place in wanted}
+
+        def show() -> None:
+            for place, lane in worker.lanes.items():
+                _show(self.progress, tasks[place], lane.watched)
+
+        try:
+            worker.run(self.stop, show=show)
+        finally:
+            database.dispose()
+        return {place[1]: lane.watched for place, lane in worker.lanes.items()}
 
 
 def _how(settings: Settings, camera: FileCamera, detector: PersonDetector, layout: CameraLayout) -> dict[str, str]:
@@ -143,13 +147,14 @@ def _how(settings: Settings, camera: FileCamera, detector: PersonDetector, layou
     return {
         "detector": detector.model.name,
         "input": f"{height}x{width}",
+        "looking": "where something moves",
         "fps": f"{camera.fps_used:g}",
         "analysis_fps": f"{settings.analysis_fps:g}",
     }
 
 
 def choose_input(
-    settings: Settings, place: Shop, layout: CameraLayout, camera: AnyCamera, detector: PersonDetector, text: str
+    settings: Settings, place: Shop, layout: CameraLayout, camera: FileCamera, detector: PersonDetector, text: str
 ) -> None:
     """The detector's input: as typed, as kept with the camera, or from its first frames; what was found is kept."""
     if text:
@@ -163,8 +168,7 @@ def choose_input(
     if kept is not None:
         detector.use_input(kept)
         return
-    look = open_camera(_source_of(camera), camera_id=layout.slug)
-    frames = islice(look.frames(), LOOK_FRAMES)
+    frames = islice(FileCamera(camera.path, camera_id=layout.slug).frames(), LOOK_FRAMES)
     first = next(frames)
     found = fit_input(detector, (frame.rgb for frame in chain([first], frames)), first.size_wh)
     with database_session(settings) as session:
@@ -203,10 +207,6 @@ def _moment(text: str) -> datetime | None:
     return moment
 
 
-def _source_of(camera: AnyCamera) -> str:
-    return camera.device if isinstance(camera, WebcamCamera) else str(camera.path)
-
-
 @contextlib.contextmanager
 def _stopping(stop: threading.Event) -> Iterator[None]:
     """Ctrl-C and SIGTERM set `stop`: cameras finish their frame and put away what they have."""
@@ -218,23 +218,25 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _progress(*, quiet: bool) -> Progress:
+def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+    return Progress(*columns, console=Console(stderr=True))
 
 
 def _show(progress: Progress, task: TaskID, state: Watch) -> None:
     health = state.health
+    if health.state == "lost":
+        progress.update(task, state=f"lost: {health.last_error}")
+        return
     trouble = f", {health.dropped} dropped" * bool(health.dropped) + f", {health.damaged} damaged" * bool(
         health.damaged
     )
+    trouble += "".join(f", {problem}" for problem in health.problems)
     done = (state.t or 0.0) - (health.first_t or 0.0)
     progress.update(task, completed=done, state=f"{state.fps:.0f} fps, {state.people} people{trouble}")
 
 
-def _say(
-    place: Shop, cameras: list[tuple[CameraLayout, AnyCamera]], results: list[Watch], *, as_json: bool, cut: bool
-) -> None:
+def _say(place: Shop, results: list[tuple[CameraLayout, Watch]], *, as_json: bool, cut: bool) -> None:
     """What was seen. Cut short, say how to go on."""
     console = Console()
     answers = [
@@ -249,7 +251,7 @@ def _say(
             "notes": state.health.notes,
             "complete": not cut,
         }
-        for (layout, _), state in zip(cameras, results, strict=True)
+        for layout, state in results
     ]
     if as_json:
         console.print_json(data={"shop": place.slug, "cameras": answers})

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from vitrina.floor.camera import Camera, FileCamera, Health, thin
 from vitrina.floor.empty import EmptyPicture, to_jpeg
 from vitrina.floor.frame import Frame
 from vitrina.floor.layout import CameraLayout, Shop
+from vitrina.floor.look import Look
 from vitrina.floor.pipeline import Events, Pipeline
 from vitrina.floor.record import Recorder, Rows
 from vitrina.floor.resume import Resumed, resume
@@ -37,8 +38,11 @@ NOTE_EVERY_S = 1.0
 PICTURE_EVERY_S = 300.0
 RATE_OVER = 50
 
-Detect = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""(H, W, 3) RGB picture → boxes_xyxy (N, 4) pixels and scores (N,)."""
+
+class Looking(Protocol):
+    """What finds people: `Looker` does. A test or a replay can bring its own."""
+
+    def look(self, frames: Sequence[Frame]) -> list[Look]: ...
 
 
 @dataclass(slots=True)
@@ -176,7 +180,7 @@ class CameraWatch:
 
 
 def watch(
-    camera: Camera, under: CameraWatch, *, detect: Detect, fps: float, stop: Event | None = None
+    camera: Camera, under: CameraWatch, *, looker: Looking, fps: float, stop: Event | None = None
 ) -> Iterator[Watch]:
     """Watch frame by frame until the camera ends or `stop` is set; yields after every analysed frame.
 
@@ -186,7 +190,8 @@ def watch(
         for frame in thin(camera.frames(), fps=fps):
             if stop is not None and stop.is_set():
                 return
-            under.step(frame, *detect(frame.rgb))
+            (look,) = looker.look([frame])
+            under.step(frame, look.boxes_xyxy, look.scores)
             yield under.state
         under.sink.finish()
     finally:
