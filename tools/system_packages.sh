@@ -10,6 +10,8 @@ apt-cache show "$java" >/dev/null 2>&1 || java=default-jre-headless
 command -v java >/dev/null 2>&1 || wanted="$wanted $java"
 /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')" 2>/dev/null ||
     wanted="$wanted python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+ls /usr/sbin/mosquitto >/dev/null 2>&1 || wanted="$wanted mosquitto"
+command -v promtool >/dev/null 2>&1 || wanted="$wanted prometheus"
 [ -z "$wanted" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "Not Debian: install these yourself, or their tests are skipped:$wanted"

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ LOOK_EVERY_S = 2.0
 COUNT_EVERY_S = 10.0
 SHOPS_EVERY_S = 20.0
 SUMMARY_EVERY_S = 60.0
+QUERY_MEMORY_MB = 128
 LOST_AFTER_S = 30.0
 """A camera that starts or reconnects is not lost yet."""
 
@@ -52,7 +54,8 @@ def tell_on(settings: Settings, open_lake: Open) -> None:
     worker = Worker(database, {delivery.JOB: lambda job: delivery.deliver(database, box, job)})
     sender = threading.Thread(target=worker.run_forever, args=(stop,), name="webhooks")
     sender.start()
-    teller = Teller(settings, database, box, lake=lambda: open_lake(settings))
+    small = replace(settings, query_memory_mb=min(settings.query_memory_mb, QUERY_MEMORY_MB))
+    teller = Teller(settings, database, box, lake=lambda: open_lake(small))
     try:
         teller.run(stop)
     finally:

@@ -43,7 +43,8 @@ def readings(
     shop: Shop, healths: Mapping[str, Health], running: RunningDay | None, *, k_anonymity: int
 ) -> list[Reading]:
     """healths: camera to what its worker says now; a camera without one is not watched."""
-    place = Device(shop.slug, shop.name, "Shop")
+    live = [camera for camera in shop.layout.cameras if camera.is_live]
+    place = Device(shop.slug, shop.name, "Simulated shop" if running is not None and running.simulated else "Shop")
     found = [_people(place, (shop.slug, "occupancy"), "People inside", running.inside if running else None)]
     footfall = running.footfall if running else None
     shown = None if footfall is None or hidden(footfall, k_anonymity) else str(footfall)
@@ -53,11 +54,8 @@ def readings(
             unit="people", state_class="total_increasing", icon="mdi:door-open",
         )
     )  # fmt: skip
-    found += [_zone(place, shop.slug, zone, healths.values()) for zone in shop.layout.zones]
-    for camera in shop.layout.cameras:
-        if camera.is_live:
-            found += _camera(shop, camera, healths.get(camera.slug))
-    return found
+    found += [_zone(place, shop.slug, zone, healths.values()) for zone in shop.layout.zones if live]
+    return found + [reading for camera in live for reading in _camera(shop, camera, healths.get(camera.slug))]
 
 
 def is_connected(health: Health | None) -> bool:

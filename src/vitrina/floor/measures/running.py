@@ -40,6 +40,7 @@ class RunningDay:
     zones: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     footfall: int | None = None
     inside: int | None = None
+    simulated: bool = False
 
 
 def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
@@ -51,7 +52,9 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     clock = ShopClock(shop.timezone, shop.day_starts)
     day = clock.business_day(now)
     tables = {name: lake.expr(name, shop_id=shop.slug, days=(day, day)) for name in ("crossings", "visits")}
-    crossings = tables["crossings"].filter(_.role != "staff").select("t", "line_id", "direction").to_pyarrow()
+    crossings = (
+        tables["crossings"].filter(_.role != "staff").select("t", "line_id", "direction", "simulated").to_pyarrow()
+    )
     visits = customer_visits(tables).group_by("zone_id").agg(n=_.count(), dwell_s=_.dwell_s.sum()).to_pyarrow()
     lines = Counter(zip(crossings["line_id"].to_pylist(), crossings["direction"].to_pylist(), strict=True))
     entrances = [line.slug for line in shop.layout.lines if line.kind == "entrance"]
@@ -60,6 +63,7 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
         lines=dict(lines),
         zones={row["zone_id"]: (row["n"], float(row["dwell_s"])) for row in visits.to_pylist()},
         footfall=sum(lines[entrance, "in"] for entrance in entrances) if entrances else None,
+        simulated=any(crossings["simulated"].to_pylist()),
         inside=_inside(crossings, entrances, clock.day_bounds(day)[0], now) if entrances else None,
     )
 
