@@ -42,9 +42,22 @@ def test_five_people_are_shown(story):
     assert story.figures(k_anonymity=5).figures["footfall"].value == 5
 
 
+def test_a_day_that_nobody_watched_is_not_a_day_without_people(story):
+    story.receipt("11:00", "1", 500)
+    story.add("gaps", story.at("10:00"), until_t=story.at("18:00"), gap_s=8 * 3600.0, reason="not running")
+    day = story.figures()
+    assert (day.figures["footfall"].value, day.figures["footfall"].note) == (None, "not watched")
+    assert day.zones[0].visitors.note == "not watched"
+
+
+def test_a_watched_day_without_people_has_nobody(story):
+    story.watch("10:00", "18:00")
+    assert story.figures().figures["footfall"].value == 0
+
+
 def test_an_empty_day_has_figures_without_values(story):
     day = story.figures()
-    assert day.figures["footfall"].value == 0
+    assert day.figures["footfall"].value is None
     assert day.figures["dwell_median"].value is None
     assert day.figures["conversion"].note == "no receipts"
     assert day.watched_share is None

@@ -73,7 +73,7 @@ def compose(
         if not earlier.rows.empty and _watched_enough(earlier) and _watched_enough(today)
     ]
     earlier_days = [earlier for _, earlier in comparable]
-    shown = Shown(k_anonymity, tuple(date_.isoformat() for date_, _ in comparable))
+    shown = Shown(k_anonymity, tuple(date_.isoformat() for date_, _ in comparable), watched=today.rows.watched)
     clock = ShopClock(shop.timezone, shop.day_starts)
     walked = estimates.paths(today)
     inside = estimates.occupancy(today)

@@ -125,10 +125,12 @@ class Shown:
 
     earlier_days: ISO days that may be compared with, in the order of every list of earlier values; empty when
     today has a gap, because a sum over part of a day says nothing against a whole one.
+    watched: False when no camera saw anything of the day; nobody seen is then not nobody there.
     """
 
     k_anonymity: int
     earlier_days: tuple[str, ...]
+    watched: bool = True
 
     def figure(
         self,
@@ -142,6 +144,8 @@ class Shown:
     ) -> Figure:
         """people: how many persons the estimate is about, when that is not its `n`."""
         about = today.n if people is None else people
+        if not self.watched and not about and isfinite(today.value):
+            return Figure(name, None, unit, 0, note=NOT_WATCHED)
         if hidden(about, self.k_anonymity):
             return Figure(name, None, unit, None, note=TOO_FEW.format(k=self.k_anonymity))
         if not isfinite(today.value):

@@ -135,6 +135,13 @@ class DayRows:
         return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
 
 
+    @property
+    def watched(self) -> bool:
+        """Whether any camera saw anything; receipts come without one."""
+        return any(len(part.t) for part in (self.crossings, self.visits, self.waits)) or bool(
+            self.presence.watched_s.any()
+        )
+
 AT_ONCE = 4
 
 
