@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.worth import days, interval
-from vitrina.worth.days import DayQuantile, DayRatio
+from vitrina.worth.days import DayQuantile, DayRatio, Spread
 from vitrina.worth.interval import Interval
 
 
@@ -62,7 +62,8 @@ def dwells(seed, n_days):
 @pytest.mark.parametrize("q", [0.5, 0.9])
 def test_a_quantile_over_days_agrees_with_drawing_whole_days(q):
     groups = dwells(3, 30)
-    ours = DayQuantile(np.concatenate(groups), np.cumsum([len(group) for group in groups]), q).interval()
+    ends = np.cumsum([len(group) for group in groups])
+    ours = DayQuantile(Spread(np.concatenate(groups), ends, np.arange(30)), q).interval()
     reference = interval.clustered(groups, lambda pooled: np.quantile(pooled, q))
     assert ours.value == pytest.approx(reference.value)
     width = reference.high - reference.low
@@ -73,13 +74,26 @@ def test_a_quantile_over_days_agrees_with_drawing_whole_days(q):
 def test_a_quantile_of_a_few_days_is_that_of_its_values():
     groups = dwells(3, 3)
     pooled = np.concatenate(groups)
-    assert DayQuantile(pooled, np.cumsum([len(g) for g in groups])).interval() == interval.quantile(pooled)
+    found = DayQuantile(Spread(pooled, np.cumsum([len(group) for group in groups]), np.arange(3))).interval()
+    assert found == interval.quantile(pooled)
+
+
+def test_a_day_may_come_in_several_groups():
+    groups = dwells(5, 40)
+    whole, halves = (
+        DayQuantile(Spread(np.concatenate(groups), np.cumsum([len(part) for part in parts]), day))
+        for parts, day in (
+            ([np.concatenate(groups[at : at + 2]) for at in range(0, 40, 2)], np.arange(20)),
+            (groups, np.arange(40) // 2),
+        )
+    )
+    assert whole.interval() == halves.interval()
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=50), st.floats(0, 1))
 def test_quantiles_are_those_of_numpy(values, q):
-    array = np.array(values)
-    assert days.at_quantiles(array, (q,))[0] == pytest.approx(float(np.quantile(array, q)), abs=1e-9)
+    spread = Spread(np.array(values), np.array([len(values)]), np.zeros(1, np.int64))
+    assert spread.at((q,))[0] == pytest.approx(float(np.quantile(values, q)), abs=1e-9)
 
 
 def test_a_difference_of_shares_is_newcombes_method_10():

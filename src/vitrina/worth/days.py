@@ -12,10 +12,11 @@ certain than they are. The statistics here need a day's sums alone, so a year co
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import hypot, isnan, nan
+from math import ceil, floor, hypot, isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,42 +82,71 @@ class DayRatio:
 
 
 @dataclass(frozen=True)
-class DayQuantile:
-    """A quantile of values that come in groups, one a day.
+class Spread:
+    """Values that come in groups, each of one day; what its quantiles share.
 
-    values: (n,). ends: (groups,) where each group ends in `values`; groups without values are left out before.
+    values: (n,). ends: (groups,) where each group ends in `values`, none of them empty. day: (groups,) whose it is.
     """
 
     values: Floats
     ends: NDArray[np.int64]
+    day: NDArray[np.int64]
+
+    @cached_property
+    def _parted(self) -> tuple[Floats, list[int]]:
+        """The values parted at the places around which quantiles are asked for, so that each is sought in a corner."""
+        marks = np.unique(np.round(np.array(_MARKS) * (len(self.values) - 1)).astype(np.int64))
+        return np.partition(self.values, marks), [0, *marks.tolist(), len(self.values)]
+
+    def at(self, shares: Sequence[float] | Floats) -> list[float]:
+        """As np.quantile, which interpolates between neighbours."""
+        return [self._at(position) for position in np.asarray(shares) * (len(self.values) - 1)]
+
+    def _at(self, position: float) -> float:
+        below, above = floor(position), ceil(position)
+        low, high = self._nth(below), self._nth(above)
+        return low + (position - below) * (high - low)
+
+    def _nth(self, place: int) -> float:
+        parted, marks = self._parted
+        corner = bisect_right(marks, place)
+        start = marks[corner - 1]
+        return float(np.partition(parted[start : marks[corner]], place - start)[place - start])
+
+    def by_day(self, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """How many of the values are chosen and how many there are, by day that has any."""
+        starts = np.concatenate([[0], self.ends[:-1]])
+        parts = np.add.reduceat(chosen, starts, dtype=np.float64), (self.ends - starts).astype(np.float64)
+        days = np.unique(self.day)
+        part, whole = (np.bincount(self.day, weights=counts)[days].astype(np.float64) for counts in parts)
+        return part, whole
+
+
+_MARKS = (0.45, 0.5, 0.55, 0.85, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class DayQuantile:
+    """A quantile of a spread."""
+
+    spread: Spread
     q: float = 0.5
 
     @cached_property
     def value(self) -> float:
-        return at_quantiles(self.values, (self.q,))[0] if self.n else nan
+        return self.spread.at((self.q,))[0] if self.n else nan
 
     @property
     def n(self) -> int:
-        return len(self.values)
+        return len(self.spread.values)
 
     def interval(self) -> Interval:
-        if len(self.ends) < ENOUGH:
-            return quantile_of_one_day(self.values, self.q)
-        starts = np.concatenate([[0], self.ends[:-1]])
-        below = np.add.reduceat(self.values <= self.value, starts, dtype=np.float64)
-        share = ratio(below, (self.ends - starts).astype(np.float64))
+        if len(np.unique(self.spread.day)) < ENOUGH:
+            return quantile_of_one_day(self.spread.values, self.q)
+        share = ratio(*self.spread.by_day(self.spread.values <= self.value))
         edges = self.q - (share.value - share.low), self.q + (share.high - share.value)
-        low, high = at_quantiles(self.values, np.clip(edges, 0.0, 1.0))
+        low, high = self.spread.at(np.clip(edges, 0.0, 1.0))
         return Interval(self.value, min(low, self.value), max(high, self.value), self.n)
-
-
-def at_quantiles(values: Floats, shares: Sequence[float] | Floats) -> list[float]:
-    """np.quantile's linear interpolation, by one partition of the values."""
-    positions = np.asarray(shares, dtype=np.float64) * (len(values) - 1)
-    lower, upper = np.floor(positions).astype(np.int64), np.ceil(positions).astype(np.int64)
-    parted = np.partition(values, np.unique(np.concatenate([lower, upper])))
-    found = parted[lower] + (positions - lower) * (parted[upper] - parted[lower])
-    return [float(value) for value in found]
 
 
 def difference(now: Interval, before: Interval) -> Interval:

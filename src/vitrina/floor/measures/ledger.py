@@ -105,8 +105,9 @@ class Ledger:
         if lasting:
             others = {day: mark for day, mark in fresh.items() if day not in missing}
             sums = _joined([_only(kept, list(others)), *(_only(part, list(lasting)) for part in added)])
-            self._store(shop_id, month, sums, others | lasting)
-        return _joined([_only(kept, [day for day in known if day not in missing]), *added])
+            self._store(shop_id, month, _in_order(sums), others | lasting)
+        found = _joined([_only(kept, [day for day in known if day not in missing]), *added])
+        return _in_order(found) if kept and added else found
 
     def _files(self, shop_id: str, days: Sequence[date]) -> dict[date, dict[str, list[str]]]:
         """The lake's files of each wanted day that has any, by table."""
@@ -130,7 +131,7 @@ class Ledger:
         )
 
         def ask(sql: str) -> pa.Table:
-            return self._lake.run(f"WITH {rows} SELECT * FROM ({sql}) AS answer")  # noqa: S608 - our own SQL
+            return self._lake.run(f"WITH {rows} SELECT * FROM ({sql}) AS answer ORDER BY business_day")  # noqa: S608
 
         sql_of = _sql(marks, self._lake.dialect)
         return dict(zip(sql_of, _askers().map(ask, sql_of.values()), strict=True))
@@ -216,6 +217,10 @@ def _joined(parts: Iterable[Sums]) -> Sums:
         nothing = Marks(())
         return {name: made(tables, nothing).schema().to_pyarrow().empty_table() for name, made in SUMS.items()}
     return {name: pa.concat_tables([part[name] for part in parts], promote_options="permissive") for name in parts[0]}
+
+
+def _in_order(sums: Sums) -> Sums:
+    return {name: table.sort_by("business_day") for name, table in sums.items()}
 
 
 def _by_month(days: Sequence[date]) -> dict[str, list[date]]:
