@@ -76,7 +76,7 @@ def add_job(home: Any, *, overdue_s: float) -> None:
 def ask(home: Any, address: str, path: str) -> httpx.Response:
     """As an engineer's program."""
     person = home.person("kim@example.org", ("engineer", None))
-    key = home.key(person, "jobs.view", "figures.view")
+    key = home.key(person, "jobs.view", "metrics.view", "figures.view")
     return httpx.get(f"{address}{path}", headers={"Authorization": f"Bearer {key}"})
 
 
@@ -116,7 +116,7 @@ def test_metrics_need_an_engineer_or_their_key(chain_home: Any, serve: Any) -> N
     def ask(key: str) -> httpx.Response:
         return httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"})
 
-    answer = ask(chain_home.key(engineer, "jobs.view"))
+    answer = ask(chain_home.key(engineer, "metrics.view"))
 
     assert "vitrina_database_up 1.0" in answer.text
     assert 'vitrina_camera_age_seconds{camera="door",shop="demo-berlin"}' in answer.text

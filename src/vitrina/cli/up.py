@@ -17,14 +17,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from vitrina.cli import cameras, clip, jobs
+from vitrina.cli import cameras, clip, jobs, telling
+from vitrina.cli.lake import open_lake
 from vitrina.errors import InputError
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
-ROLES = ("all", "web", "jobs", "cameras")
+ROLES = ("all", "web", "jobs", "connect", "cameras")
 
 
 def up(
@@ -57,6 +58,8 @@ def up(
             serve(settings, is_demo=is_demo)
         case "jobs":
             jobs.work_off(settings, is_demo=is_demo)
+        case "connect":
+            telling.tell_on(settings, open_lake)
         case "cameras":
             cameras.watch_share(settings, number)
         case "all":
@@ -130,6 +133,7 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
     wanted = {
         "web": [*ours, "up", "--only", "web", *mark],
         "jobs": [*ours, "up", "--only", "jobs", *mark],
+        "connect": [*ours, "up", "--only", "connect"],
     }
     if "floor" not in settings.parts:
         return wanted

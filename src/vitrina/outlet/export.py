@@ -187,6 +187,12 @@ def runs(session: Session, *, name: str | None = None, limit: int = 50) -> list[
     return list(session.scalars(query if name is None else query.where(ExportRun.export_name == name)))
 
 
+def last_done(session: Session) -> dict[str, datetime]:
+    """Export to when it wrote a day last."""
+    newest = sa.select(ExportRun.export_name, sa.func.max(ExportRun.ended_at)).where(ExportRun.outcome == Outcome.DONE)
+    return {row[0]: row[1] for row in session.execute(newest.group_by(ExportRun.export_name))}
+
+
 def ask_for_run(session: Session, name: str, *, by: str, day: date | None = None) -> str:
     """Enqueue a run now: of one day, though it was written before, or of what is missing. Gives the job's id."""
     export = get_export(session, name)

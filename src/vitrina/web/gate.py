@@ -39,6 +39,7 @@ OPEN_ROUTES: tuple[OpenRoute, ...] = (
     OpenRoute("POST", "/links/{token}", "Signs in the person whom the link was made for, once."),
     OpenRoute("POST", "/preferences", "Language and theme of this browser, kept in cookies."),
     OpenRoute("GET", "/demo", "Only in `vitrina demo`, only from this machine; not found otherwise."),
+    OpenRoute("GET", "/metrics", "Only from this machine, and only where `metrics_local` says so; else by key."),
     OpenRoute("GET", "/health", "Alive or not, without names; details only for those who are signed in."),
 )
 

@@ -14,6 +14,7 @@ from vitrina.storage.lake import Lake
 from vitrina.web.figures import Figures
 from vitrina.web.live import LiveCameras
 from vitrina.web.render import Stage
+from vitrina.web.timing import RequestTimes
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Site:
     stage: Stage
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
+    times: RequestTimes = field(default_factory=RequestTimes)
 
 
 def site_of(request: Request) -> Site:

@@ -148,6 +148,18 @@ def overdue_s(session: Session, now: datetime) -> float:
     return (now - min(since)).total_seconds() if since else 0.0
 
 
+def counts(session: Session) -> dict[tuple[str, str], float]:
+    """Name and state to how many jobs of the queue there are; of those that ended, as long as they are kept."""
+    grouped = sa.select(Job.name, Job.state, sa.func.count()).group_by(Job.name, Job.state)
+    return {(name, state): float(count) for name, state, count in session.execute(grouped)}
+
+
+def oldest_waiting(session: Session) -> dict[str, datetime]:
+    """Name to when the oldest job that waits is, or was, due."""
+    waiting = sa.select(Job.name, sa.func.min(Job.run_at)).where(Job.state == State.WAITING).group_by(Job.name)
+    return {name: due for name, due in session.execute(waiting) if due is not None}
+
+
 def cancel(session: Session, job_id: str, *, reason: str) -> None:
     """A worker that is at it notices at its next heartbeat. Raises ConflictError when the job has ended."""
     job = get_job(session, job_id)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, JSONResponse, Response
 
@@ -17,8 +16,9 @@ from vitrina import __version__
 from vitrina.errors import VitrinaError
 from vitrina.storage import accounts
 from vitrina.storage.accounts import SignedIn
-from vitrina.web.auth import Who, visitor_of
+from vitrina.web.auth import is_local, signed_in, visitor_of
 from vitrina.web.live import Place
+from vitrina.web.metrics import render_metrics
 from vitrina.web.render import static_file
 from vitrina.web.site import Site, TheSite
 from vitrina.work import jobs
@@ -65,20 +65,13 @@ def health(request: Request, site: TheSite) -> Response:
 
 
 @router.get("/metrics")
-def metrics(site: TheSite, who: Who) -> Response:
-    """For engineers, signed in or by a key with the scope `jobs.view`."""
-    who.rights.require("jobs.view")
-    registry, found = CollectorRegistry(), _examine(site)
-    for name, text, value in (
-        ("vitrina_database_up", "1 when the database answers.", found.database),
-        ("vitrina_lake_up", "1 when the lake answers.", found.lake),
-        ("vitrina_job_overdue_seconds", "How long the job that is overdue longest has been so.", found.overdue_s),
-    ):
-        Gauge(name, text, registry=registry).set(value)
-    age = Gauge("vitrina_camera_age_seconds", "Since the newest minute.", ["shop", "camera"], registry=registry)
-    for (shop, camera), age_s in found.ages_s.items():
-        age.labels(shop, camera).set(age_s)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+def metrics(request: Request, site: TheSite) -> Response:
+    """For engineers, signed in or by a key with the scope `metrics.view`; for this machine where a setting says so."""
+    if not (site.settings.metrics_local == "yes" and is_local(request)):
+        signed_in(request).rights.require("metrics.view")
+    found = _examine(site)
+    text = render_metrics(site, found.ages_s, database=found.database, lake=found.lake, overdue_s=found.overdue_s)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/favicon.ico")
