@@ -11,7 +11,7 @@ import av
 from vitrina.errors import CameraError
 from vitrina.floor.setup.address import without_credentials
 
-REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO = (
+REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO, CLOCK_SET = (
     "connection refused",
     "camera hung",
     "connection lost",
@@ -19,6 +19,7 @@ REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO = (
     "no such stream",
     "camera not reachable",
     "not a video",
+    "clock set forward",
 )
 """Reasons as they stand in the lake's table of gaps."""
 

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from vitrina.errors import CameraError
 from vitrina.floor.camera.clock import StreamClock
 from vitrina.floor.camera.decode import Converter, decoded, with_video
-from vitrina.floor.camera.failure import NO_VIDEO, RETRY_S, StreamError, ended, explain
+from vitrina.floor.camera.failure import CLOCK_SET, HUNG, NO_VIDEO, RETRY_S, StreamError, ended, explain
 from vitrina.floor.camera.health import Health, Pause
 from vitrina.floor.camera.thin import Thinning
 from vitrina.floor.frame import Frame
@@ -38,6 +38,8 @@ STEADY_S = 5.0
 """Who gave pictures for so long is opened again at once; who breaks sooner waits longer each time."""
 STUCK_S = 20.0
 """A reader that neither returned nor failed by then is given up: some errors keep FFmpeg beyond its time-outs."""
+SILENT_S = 2.0
+"""So long without a picture on an open connection is a pause of the camera's."""
 RECENT_S = 60.0
 TAKE_S = 0.25
 
@@ -247,7 +249,7 @@ class _Reader(threading.Thread):
         raise broken
 
     def _take(self, picture: av.VideoFrame) -> None:
-        health, clock, had_own = self._health, self._clock, self._clock.own
+        health, clock, had_own, jumps = self._health, self._clock, self._clock.own, self._clock.jumps
         if picture.is_corrupt:
             health.damaged += 1
             return
@@ -259,6 +261,8 @@ class _Reader(threading.Thread):
             return
         if health.state == "lost":
             self._note_recovery(t)
+        elif health.last_t is not None and t - health.last_t > SILENT_S:
+            health.note_pause(Pause(health.last_t, t, CLOCK_SET if clock.jumps > jumps else HUNG))
         health.note_frame(t)
         health.size_wh = (picture.width, picture.height)
         if self._thinning.keeps(t):
