@@ -31,6 +31,7 @@ from vitrina.storage.database import Database
 from vitrina.storage.engine import open_lake
 from vitrina.storage.rights import ANALYST
 from vitrina.web import problems
+from vitrina.web.api import cameras as cameras_api
 from vitrina.web.api import chain as chain_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
@@ -39,7 +40,7 @@ from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.live import LiveCameras
-from vitrina.web.pages import account, audit, chain, day, health, measures, people, shops, sign_in
+from vitrina.web.pages import account, audit, cameras, chain, day, health, measures, people, shops, sign_in
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
@@ -99,7 +100,8 @@ def create_app(
         captions=dict(captions or {}),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
-    for module in (sign_in, shops, chain, day, measures, people, account, audit, health, api, chain_api):
+    pages = (sign_in, shops, chain, cameras, day, measures, people, account, audit, health)
+    for module in (*pages, api, chain_api, cameras_api):
         app.include_router(module.router)
     return app
 

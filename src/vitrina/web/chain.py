@@ -38,9 +38,12 @@ First = Annotated[str | None, Query(alias="from", description="First business da
 Last = Annotated[str | None, Query(alias="to", description="Last business day, YYYY-MM-DD; yesterday at the latest.")]
 Against = Annotated[
     str,
-    Query(description="Compared with: `before` (the same number of days before), `year` (52 weeks before), `none`, or"
-    " the first day, YYYY-MM-DD, of another period of the same length."),
-]  # fmt: skip
+    Query(
+        max_length=30,
+        description="Compared with: `before` (as many days before, on the same week days), `year` (52 weeks earlier), "
+        "`none`, or two days such as `2026-01-01..2026-01-31`.",
+    ),
+]
 
 Slugs = Annotated[list[str] | None, Query(description="Two to six shops, as `shops=a,b` or `shops=a&shops=b`.")]
 MOST_COMPARED = 6
@@ -191,15 +194,18 @@ def _marks(site: Site, first: date, last: date) -> Hashable:
 
 
 def _against(first: date, last: date, against: str) -> tuple[date, date] | None:
-    length = last - first
+    """`before` goes back whole weeks, so that each day has the same week day beside it."""
     if against == "none":
         return None
-    if against == "before":
-        return first - length - timedelta(days=1), first - timedelta(days=1)
-    if against == "year":
-        return first - timedelta(weeks=52), last - timedelta(weeks=52)
-    start = parse_date(against, "against")
-    return start, start + length
+    if against in ("before", "year"):
+        weeks = 52 if against == "year" else -(-((last - first).days + 1) // 7)
+        return first - timedelta(weeks=weeks), last - timedelta(weeks=weeks)
+    begin, _, end = against.partition("..")
+    start = parse_date(begin, "against")
+    until = parse_date(end, "against") if end else start + (last - first)
+    if not timedelta(0) <= until - start < timedelta(days=LONGEST_DAYS):
+        raise InputError(f"against: expected up to {LONGEST_DAYS} days, first..last, got {against[:30]!r}")
+    return start, until
 
 
 def parse_date(text: str, name: str) -> date:

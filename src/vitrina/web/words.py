@@ -117,6 +117,10 @@ class Words:
     def moment(self, moment: datetime) -> str:
         return format_datetime(moment, format="d MMM y, HH:mm", locale=self._locale)
 
+    def pattern(self, moment: datetime, form: str) -> str:
+        """In a CLDR pattern such as `EEE d MMM HH:mm`, by the moment's own clock."""
+        return format_datetime(moment, format=form, locale=self._locale, tzinfo=moment.tzinfo)
+
     def listed(self, items: Iterable[str]) -> str:
         return ", ".join(items)
 
