@@ -53,3 +53,10 @@ def entries(session: Session, *, object: str | None = None, limit: int = 100) ->
     if object is not None:
         query = query.where(AuditEntry.object == object)
     return list(session.scalars(query))
+
+
+def newest(session: Session, action: str, object: str, *, who: str | None = None) -> AuditEntry | None:  # noqa: A002
+    """The last change of this kind to an object, by anybody or by one person."""
+    query = sa.select(AuditEntry).where(AuditEntry.object == object, AuditEntry.action == action)
+    query = query if who is None else query.where(AuditEntry.who == who)
+    return session.scalar(query.order_by(AuditEntry.at.desc(), AuditEntry.entry_id.desc()).limit(1))

@@ -16,6 +16,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "shop.edit": frozenset({DIRECTOR, ENGINEER, ADMIN}),
     "figures.view": frozenset(ROLES),
     "figures.export": frozenset({DIRECTOR, ANALYST, ADMIN}),
+    "live.view": frozenset({DIRECTOR, ANALYST, ENGINEER, ADMIN}),
     "camera.view": frozenset({ENGINEER, ADMIN}),
     "camera.edit": frozenset({ENGINEER, ADMIN}),
     "lake.sql": frozenset({ANALYST, ADMIN}),

@@ -31,6 +31,7 @@ def shop_day(request: Request, site: TheSite, who: Who, slug: str, day: Day = No
     before, after = neighbours(asked)
     context: dict[str, Any] = {"shop": asked.shop, "day": asked.day, "today": asked.today, "before": before}
     context |= {"after": after, "ramp": ramp(), "caption": site.captions.get(slug, "")}
+    context |= {"live_cameras": [camera for camera in asked.shop.layout.cameras if camera.is_live]}
     return render_late(request, "day.html", lambda: _figures(site, words_of(request), asked), **context)
 
 

@@ -31,17 +31,11 @@ def ramp() -> list[tuple[float, str]]:
     ]
 
 
-def plan_drawing(layout: Layout, heat: Heat, heat_url: str, *, label: str) -> Markup:
+def plan_drawing(layout: Layout, heat: Heat | None = None, heat_url: str = "", *, label: str) -> Markup:
     """The plan in metres; the heat is one picture that covers the grid's rectangle."""
     width, height = layout.plan.width_m, layout.plan.height_m
-    cell_m = heat.cell_cm / 100
-    inside = Markup(
-        '<rect class="floor" width="{w}" height="{h}"/>'
-        '<image class="heat-layer" href="{url}" x="{x}" y="{y}" width="{iw}" height="{ih}" preserveAspectRatio="none"/>'
-    ).format(
-        w=_n(width), h=_n(height), url=heat_url, x=_n(heat.x0 / 100), y=_n(heat.y0 / 100),
-        iw=_n(heat.nx * cell_m), ih=_n(heat.ny * cell_m),
-    )  # fmt: skip
+    inside = Markup('<rect class="floor" width="{}" height="{}"/>').format(_n(width), _n(height))
+    inside += _heat_layer(heat, heat_url) if heat else Markup("")
     zones = [_zone(zone, _corners_on_plan(layout, zone), width / 36) for zone in layout.zones]
     doors = [
         Markup('<line class="entrance" x1="{}" y1="{}" x2="{}" y2="{}"><title>{}</title></line>').format(
@@ -53,7 +47,14 @@ def plan_drawing(layout: Layout, heat: Heat, heat_url: str, *, label: str) -> Ma
     return _drawing("plan", width, height, label, inside + Markup("").join([*zones, *doors]))
 
 
-def camera_drawing(layout: Layout, camera: CameraLayout, *, picture_url: str, heat_url: str, label: str) -> Markup:
+def _heat_layer(heat: Heat, url: str) -> Markup:
+    cell_m = heat.cell_cm / 100
+    return Markup(
+        '<image class="heat-layer" href="{}" x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none"/>'
+    ).format(url, _n(heat.x0 / 100), _n(heat.y0 / 100), _n(heat.nx * cell_m), _n(heat.ny * cell_m))
+
+
+def camera_drawing(layout: Layout, camera: CameraLayout, *, picture_url: str, heat_url: str = "", label: str) -> Markup:
     """A camera's picture in its own pixels, under the heat and the zones as that camera sees them."""
     width, height = camera.size_wh
     layers = Markup("").join(
