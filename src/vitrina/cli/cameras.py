@@ -29,11 +29,13 @@ from vitrina.storage.lake import Lake
 from vitrina.work.supervise import leave_with_parent
 
 SMALL_BOX_GB = 2.0
+ORPHAN_S = 4.0
+"""So long a worker watches on without `vitrina up`, which may be back by then."""
 
 
 def watch_share(settings: Settings, number: int) -> None:
     """Worker `number` of a home: watches its share of the live cameras until SIGTERM."""
-    leave_with_parent()
+    leave_with_parent(after_s=ORPHAN_S)
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())

@@ -17,8 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from vitrina.cli import cameras, clip, jobs, telling
-from vitrina.cli.lake import open_lake
+from vitrina.cli import cameras, clip
 from vitrina.errors import InputError
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
@@ -57,8 +56,14 @@ def up(
         case "web":
             serve(settings, is_demo=is_demo)
         case "jobs":
+            # Imported here, as each process starts the sooner the less it needs: who watches is away meanwhile.
+            from vitrina.cli import jobs
+
             jobs.work_off(settings, is_demo=is_demo)
         case "connect":
+            from vitrina.cli import telling
+            from vitrina.cli.lake import open_lake
+
             telling.tell_on(settings, open_lake)
         case "cameras":
             cameras.watch_share(settings, number)

@@ -17,16 +17,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DontWrapMixin, InternalError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from vitrina.errors import InputError, MissingError, StorageError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATION_LOCK = 0x71_72_1A
 """Key of PostgreSQL's advisory lock, so that two processes that start at once migrate one after the other."""
@@ -99,6 +100,8 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema up to the newest version; several processes may do so at once."""
+        from alembic import command  # a quarter of the start of every process that does not need it
+
         with _storage_errors(), self._engine.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -114,6 +117,8 @@ class Database:
 
 def migration_config(connection: Connection) -> Config:
     """Alembic's configuration for the packaged migrations, run on a connection that is open already."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")

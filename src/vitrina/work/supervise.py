@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-STEADY_S = 60.0
+STEADY_S = 10.0
 """Who ran for so long before it died is started again at once; who dies sooner waits longer each time."""
 
 
@@ -28,7 +28,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     starts_at: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
+    pause_s: float = 0.0
     restarts: int = field(default=-1)
 
 
@@ -87,7 +87,7 @@ class Supervisor:
         now = time.monotonic()
         if child.process is not None:
             steady = now - child.started_at >= STEADY_S
-            child.pause_s = FIRST_PAUSE_S if steady else min(child.pause_s * 2, LONGEST_PAUSE_S)
+            child.pause_s = 0.0 if steady else min(max(2 * child.pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
             child.starts_at = now + child.pause_s
             logger.warning(
                 "%s ended with code %s, starting again in %.1f s", child.name, child.process.returncode, child.pause_s
@@ -100,7 +100,7 @@ class Supervisor:
             try:
                 child.process = subprocess.Popen(child.command, env=self._environ, stdin=subprocess.PIPE)  # noqa: S603
             except OSError as error:
-                child.pause_s = min(child.pause_s * 2, LONGEST_PAUSE_S)
+                child.pause_s = min(max(2 * child.pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
                 child.starts_at = now + child.pause_s
                 logger.warning("%s cannot be started (%s), next try in %.1f s", child.name, error, child.pause_s)
                 return
@@ -123,12 +123,16 @@ class Supervisor:
                 process.wait()
 
 
-def leave_with_parent() -> None:
-    """Called in a supervised process: SIGTERM to itself when the supervisor is gone, however it went."""
+def leave_with_parent(*, after_s: float = 0.0) -> None:
+    """Called in a supervised process: SIGTERM to itself when the supervisor is gone, however it went.
+
+    after_s: it goes on for so long, so that a supervisor that is back soon finds no hole in what was watched.
+    """
 
     def watch() -> None:
         while os.read(0, 4096):
             pass
+        time.sleep(after_s)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="leave-with-parent", daemon=True).start()
