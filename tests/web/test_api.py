@@ -134,6 +134,13 @@ def test_the_description_names_every_route_and_shape(program: Any) -> None:
             "shops/{slug}/tables/{table}.{form}",
             "measures",
             "measures/{name}",
+            "chain",
+            "chain/table.{form}",
+            "compare",
+            "compare/table.{form}",
+            "cameras",
+            "cameras/table.{form}",
+            "cameras/gaps.{form}",
             "models",
         )
     }
