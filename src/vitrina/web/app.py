@@ -40,7 +40,7 @@ from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.live import LiveCameras
-from vitrina.web.pages import account, audit, cameras, chain, day, health, measures, people, shops, sign_in
+from vitrina.web.pages import account, audit, cameras, chain, day, health, live, measures, people, shops, sign_in
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
@@ -100,7 +100,7 @@ def create_app(
         captions=dict(captions or {}),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
-    pages = (sign_in, shops, chain, cameras, day, measures, people, account, audit, health)
+    pages = (sign_in, shops, chain, cameras, day, live, measures, people, account, audit, health)
     for module in (*pages, api, chain_api, cameras_api):
         app.include_router(module.router)
     return app
