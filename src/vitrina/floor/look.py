@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vitrina.floor.activity import Activity, ActivityMap, Cells, Grey, small_grey
 from vitrina.floor.frame import Frame
-from vitrina.floor.regions import INFERENCE_PX, Region, area, cells_of, cost_px, pack, regions_of
+from vitrina.floor.regions import INFERENCE_PX, Region, area, cells_of, cost_px, pack, regions_of, touched
 from vitrina.floor.stitch import Found, differing, part_of, stitch
 from vitrina.models.picture import Placement
 
@@ -29,7 +29,7 @@ Scores = NDArray[np.float32]
 GOLDEN = 0.61803398875
 
 SURE = 0.3
-"""Boxes at least so sure are looked at once more when only one of two looks has them."""
+"""Boxes at least so sure are people: looked at whole when they move, and again when only one of two looks has them."""
 
 
 class CanvasFinder(Protocol):
@@ -150,8 +150,9 @@ class Looker:
         people = cells_of(view.found.boxes_xyxy, view.activity.shape)
         activity = view.activity.compare(grey, people)
         regions, whole = self._choose(view, activity, frame.t)
+        holding = view.found.take(~touched(view.found.boxes_xyxy, activity.busy | view.again))
         cost_s = time.thread_time() - start
-        return _Plan(view, frame.t, canvas_rgb, placement, grey, activity, regions, whole, view.found, cost_s)
+        return _Plan(view, frame.t, canvas_rgb, placement, grey, activity, regions, whole, holding, cost_s)
 
     def _view(self, frame: Frame, input_hw: tuple[int, int], grey: Grey) -> _View:
         view = self._views.get(frame.camera_id)
@@ -176,7 +177,7 @@ class Looker:
             return [], False
         if not self._detector.takes_parts:
             return everything, True
-        regions = regions_of(needed, view.found.boxes_xyxy)
+        regions = regions_of(needed, view.found.boxes_xyxy[view.found.scores >= SURE])
         cost = cost_px(pack([_size(region) for region in regions]))
         dear = cost >= self._options.whole_share * (INFERENCE_PX + width * height)
         return (everything, True) if dear else (regions, False)
@@ -204,7 +205,7 @@ class Looker:
             _share_out(time.thread_time() - start, cuttings)
         for plan, answer in zip(plans, answers, strict=True):
             height, width = plan.view.input_hw
-            plan.found, plan.pieces_xyxy = stitch(plan.view.found, answer, (width, height))
+            plan.found, plan.pieces_xyxy = stitch(plan.found, answer, (width, height))
 
     def _learn(self, plan: _Plan) -> None:
         """Remember what was seen, for the next frame of this camera."""

@@ -17,11 +17,8 @@ from vitrina.floor.activity import CELL_STEP, Cells
 Boxes = NDArray[np.float32]
 Region = tuple[int, int, int, int]
 
-ALIGN_PX = 16
-"""Regions begin and end on multiples of this."""
-
-AROUND_PX = 16
-"""What is left around whatever moved: the detector judges people by their surroundings too."""
+AROUND_WH = (16, 8)
+"""What is left beside, and above and below, whatever moved: the detector judges people by their surroundings too."""
 
 NEWCOMER_WH = (64, 96)
 """The least region where something moved and nobody is known: a foot may be all that moved of somebody."""
@@ -47,14 +44,16 @@ class Canvas:
 def cells_of(boxes_xyxy: Boxes, shape: tuple[int, int]) -> Cells:
     """(rows, columns): the cells that boxes (N, 4) touch."""
     cells = np.zeros(shape, np.bool_)
-    for box in boxes_xyxy:
-        cells[_rows_columns(box)] = True
+    for rows, columns in _spans(boxes_xyxy):
+        cells[rows, columns] = True
     return cells
 
 
 def touched(boxes_xyxy: Boxes, cells: Cells) -> NDArray[np.bool_]:
     """(N,): whether any of `cells` lies in each box."""
-    return np.array([bool(cells[_rows_columns(box)].any()) for box in boxes_xyxy], np.bool_)
+    if not cells.any():
+        return np.zeros(len(boxes_xyxy), np.bool_)
+    return np.array([cells[rows, columns].any() for rows, columns in _spans(boxes_xyxy)], np.bool_)
 
 
 def regions_of(busy: Cells, people_xyxy: Boxes) -> list[Region]:
@@ -144,19 +143,20 @@ def _whole_steps(side: int) -> int:
     return max(2 * STEP_PX, -(-side // STEP_PX) * STEP_PX)
 
 
-def _rows_columns(box_xyxy: Boxes) -> tuple[slice, slice]:
-    left, top, right, bottom = (box_xyxy / CELL_STEP).tolist()
-    return slice(max(0, int(top)), max(0, int(np.ceil(bottom)))), slice(max(0, int(left)), max(0, int(np.ceil(right))))
+def _spans(boxes_xyxy: Boxes) -> list[tuple[slice, slice]]:
+    """Rows and columns of cells that each box touches."""
+    first = np.floor(boxes_xyxy[:, :2] / CELL_STEP).clip(0).astype(int).tolist()
+    last = np.ceil(boxes_xyxy[:, 2:] / CELL_STEP).clip(0).astype(int).tolist()
+    return [(slice(top, bottom), slice(left, right)) for (left, top), (right, bottom) in zip(first, last, strict=True)]
 
 
 def _grown(cells_xywh: Sequence[int], size_wh: tuple[int, int], *, least_wh: tuple[int, int]) -> Region:
-    """The region around a rectangle of cells: with its surroundings, at least so large, aligned, inside the picture."""
+    """The region around a rectangle of cells: with its surroundings, about so large at least, inside the picture."""
     spans = []
     for axis in (0, 1):
         start, length = cells_xywh[axis] * CELL_STEP, cells_xywh[axis + 2] * CELL_STEP
-        around = max(AROUND_PX, -(-(least_wh[axis] - length) // 2))
-        first = (start - around) // ALIGN_PX * ALIGN_PX
-        last = -(-(start + length + around) // ALIGN_PX) * ALIGN_PX
+        around = max(AROUND_WH[axis], (least_wh[axis] - length) // 2 // CELL_STEP * CELL_STEP)
+        first, last = start - around, start + length + around
         spans.append((max(0, first), min(size_wh[axis], last)))
     (left, right), (top, bottom) = spans
     return left, top, right, bottom

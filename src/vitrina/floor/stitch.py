@@ -69,8 +69,8 @@ def part_of(found: Found, corner: tuple[int, int], region: Region) -> Found:
 def stitch(before: Found, parts: Sequence[tuple[Region, Found]], size_wh: tuple[int, int]) -> tuple[Found, Boxes]:
     """The people of the whole picture, and the pieces among them that are nobody's known part.
 
-    before: who was known. Who lies in a region is replaced by what was found there; who reaches out of it was not
-    touched by what moved and holds, and so pieces of them are dropped.
+    before: who was known and not touched by what moved. Who lies in a region is replaced by what was found there; who
+    reaches out of it holds, and so pieces of them are dropped.
     """
     holding, whole, pieces = before, Found.nobody(), Found.nobody()
     for region, found in parts:

@@ -6,6 +6,8 @@ person class, at least `floor`. Cells of a grid come row by row, stride 8 first,
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ def cell_count(input_hw: tuple[int, int]) -> int:
     return sum((height // stride) * (width // stride) for stride in STRIDES)
 
 
+@lru_cache(maxsize=512)
 def cells(input_hw: tuple[int, int]) -> tuple[Floats, Floats]:
     """Column and row of each cell (cells, 2), and its stride (cells,)."""
     grids = [np.mgrid[: input_hw[0] // s, : input_hw[1] // s][::-1].reshape(2, -1) for s in STRIDES]
@@ -86,15 +89,13 @@ def sigmoid(logits: Floats) -> Floats:
 def suppress(boxes_xyxy: Floats, scores: Floats, *, iou: float) -> NDArray[np.intp]:
     """Greedy non-maximum suppression: positions of the boxes kept, best first; ties in their given order."""
     order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes_xyxy[order].T
-    areas = (right - left) * (bottom - top)
+    near, far = boxes_xyxy[order, :2], boxes_xyxy[order, 2:]
+    areas = (far - near).prod(axis=1)
+    sides = np.minimum(far[:, None], far) - np.maximum(near[:, None], near)
+    shared = np.maximum(sides, 0.0).prod(axis=2)
+    same = shared > iou * (areas[:, None] + areas - shared)
     alive = np.ones(len(order), dtype=bool)
     for i in range(len(order)):
-        if not alive[i]:
-            continue
-        rest = slice(i + 1, None)
-        width = np.minimum(right[i], right[rest]) - np.maximum(left[i], left[rest])
-        height = np.minimum(bottom[i], bottom[rest]) - np.maximum(top[i], top[rest])
-        shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-        alive[rest] &= shared <= iou * (areas[i] + areas[rest] - shared)
+        if alive[i]:
+            alive[i + 1 :] &= ~same[i, i + 1 :]
     return order[alive]
