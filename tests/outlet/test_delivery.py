@@ -204,7 +204,7 @@ def test_a_receiver_that_was_restarted_gets_what_waited(
 def test_an_address_that_became_private_is_not_sent_to(
     database: Database, box: SecretBox, receiver: Any, worker: Worker
 ) -> None:
-    add(database, box, receiver.url.replace("http:", "https:"), allow_private=False)
+    add(database, box, f"https://localhost:{receiver.port}/", allow_private=False)
     tell(database)
 
     worker.run_once()

@@ -227,11 +227,12 @@ def webhook_log(
     if as_json:
         print_json([_delivery(row) for row in rows])
         return
-    shown = Table("message", "told", "to", "event", "state", "tries", "answer", "ms")
+    shown = Table("message", "event", "state", "answer", box=None)
+    shown.columns[0].no_wrap = True
     for row in rows:
-        told, answer = moment(row.created_at), row.reason or (f"HTTP {row.status}" if row.status else "")
-        ms = "" if row.ms is None else str(row.ms)
-        shown.add_row(row.delivery_id, told, row.webhook_id[-8:], row.event, row.fate, str(row.tries), answer, ms)
+        answer = row.reason or (f"HTTP {row.status}, {row.ms} ms" if row.status else "")
+        tried = f"{row.fate} ({row.tries})" if row.tries else row.fate
+        shown.add_row(row.delivery_id, row.event, tried, f"{moment(row.created_at)}: {answer}")
     Console().print(shown)
 
 

@@ -33,7 +33,10 @@ class Address:
 
 
 def parse(url: str, *, allow_private: bool) -> Address:
-    """Raises InputError for what is no address to send to; plain HTTP only where private networks are allowed."""
+    """Raises InputError for what is no address to send to, and DeniedError for one in a private network.
+
+    Plain HTTP is taken only where private networks are allowed.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -43,8 +46,11 @@ def parse(url: str, *, allow_private: bool) -> Address:
         raise InputError("address: expected https://HOST/PATH")
     if parts.scheme == "http" and not allow_private:
         raise InputError("address: expected https; plain http is for receivers in a network of yours, allowed by name")
+    if len(parts.hostname) > 253 or any(not 0 < len(part) < 64 for part in parts.hostname.rstrip(".").split(".")):
+        raise InputError("address: the host's name is too long")
     if parts.username or parts.password or parts.fragment or " " in url:
         raise InputError("address: expected no user, password, fragment or space in it")
+    _check_literal(parts.hostname, allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Address(parts.scheme, parts.hostname, port or _default_port(parts.scheme), target)
 
@@ -60,13 +66,26 @@ def look_up(address: Address, *, allow_private: bool) -> list[str]:
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for text in addresses:
-        ip = _inner(ipaddress.ip_address(text.partition("%")[0]))
-        if ip.is_multicast or ip.is_unspecified or not (ip.is_global or allow_private):
-            raise DeniedError(
-                f"{address.host} is at {text}, which is not on the public internet. "
-                "If that is meant, allow addresses in your own network for this receiver."
-            )
+        _check_ip(ipaddress.ip_address(text.partition("%")[0]), address.host, allow_private=allow_private)
     return addresses
+
+
+def _check_literal(host: str, *, allow_private: bool) -> None:
+    """Who types such an address is told at once."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return  # a name: looked up before each request
+    _check_ip(ip, host, allow_private=allow_private)
+
+
+def _check_ip(ip: IpAddress, host: str, *, allow_private: bool) -> None:
+    inner = _inner(ip)
+    if inner.is_multicast or inner.is_unspecified or not (inner.is_global or allow_private):
+        raise DeniedError(
+            f"{host} is at {ip}, which is not on the public internet. "
+            "If that is meant, allow addresses in your own network for this receiver."
+        )
 
 
 def _inner(ip: IpAddress) -> IpAddress:
