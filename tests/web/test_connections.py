@@ -12,7 +12,7 @@ from vitrina.outlet import broker, delivery, export, webhook
 from vitrina.storage import audit
 from vitrina.work.jobs import list_jobs
 
-URL = "https://hooks.example.org/vitrina?key=hidden"
+URL = "https://hooks.example.org/vitrina?key=open-sesame"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_webhook_is_added_its_secret_shown_once_and_a_test_sent(anna: Any, cha
     assert secret is not None
     [row] = rows(chain_home, webhook.list_webhooks)
     assert secret[0] not in anna.get("/connections").text + logged(chain_home) + row.secret
-    assert "hidden" not in anna.get("/connections").text + logged(chain_home)
+    assert "open-sesame" not in anna.get("/connections").text + logged(chain_home)
     assert post(anna, f"/webhooks/{row.webhook_id}/test").status_code == 303
     [told] = rows(chain_home, delivery.deliveries)
     assert told.event == "test"

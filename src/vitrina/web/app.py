@@ -40,10 +40,24 @@ from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
 from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.live import LiveCameras
-from vitrina.web.pages import account, audit, cameras, chain, day, health, live, measures, people, shops, sign_in
+from vitrina.web.pages import (
+    account,
+    audit,
+    cameras,
+    chain,
+    connections,
+    day,
+    health,
+    live,
+    measures,
+    people,
+    shops,
+    sign_in,
+)
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
+from vitrina.web.timing import RequestTimes, Timing
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +81,7 @@ def create_app(
     database.migrate()
     lake = open_lake(settings, FLOOR_TABLES, engine=settings.engine)
     door = Door(database, settings, demo=demo)
+    times = RequestTimes()
     app = FastAPI(
         title="Vitrina",
         summary="See your shop the way you see your website.",
@@ -77,6 +92,7 @@ def create_app(
         lifespan=_lifespan,
         max_body_size=LARGEST_BODY,
         middleware=[
+            Middleware(Timing, times=times),
             Middleware(SecurityHeaders, secure=door.secure),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(problems.LastResort),
@@ -98,9 +114,10 @@ def create_app(
         stage=stage,
         demo_person=_demo_person(database) if demo else None,
         captions=dict(captions or {}),
+        times=times,
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
-    pages = (sign_in, shops, chain, cameras, day, live, measures, people, account, audit, health)
+    pages = (sign_in, shops, chain, cameras, day, live, measures, people, account, audit, connections, health)
     for module in (*pages, api, chain_api, cameras_api):
         app.include_router(module.router)
     return app
