@@ -45,6 +45,14 @@ def doctor(
     settings_table: Annotated[
         bool, typer.Option("--settings", help="List every setting and its value instead.")
     ] = False,
+    cameras: Annotated[
+        Path | None, typer.Option(help="A clip: measure how many cameras like it this machine carries instead.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="With --cameras: how long to measure, twice.", min=2)] = 20.0,
+    box_price: Annotated[
+        float | None, typer.Option(help="With --cameras: what this machine costs, in any currency.")
+    ] = None,
+    years: Annotated[float, typer.Option(help="With --box-price: over how many years it is written off.")] = 4.0,
 ) -> None:
     """Say what is missing and how to get it. Exit code 7 when something that is needed is missing.
 
@@ -53,9 +61,17 @@ def doctor(
       vitrina doctor
       vitrina doctor --json
       vitrina doctor --settings
+      vitrina doctor --cameras entrance.mp4 --box-price 300 --years 4
     """
     settings: Settings = context.obj
     console = Console()
+    if cameras is not None:
+        # Imported here: the doctor itself must run where the libraries of a part are missing.
+        from vitrina.cli import capacity
+
+        price = capacity.Price(box_price, years) if box_price is not None else None
+        capacity.report(console, settings, cameras, seconds=seconds, price=price, as_json=as_json)
+        return
     if settings_table:
         _print_settings(console, settings)
         return
