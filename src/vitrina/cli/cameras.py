@@ -10,7 +10,8 @@ from threading import Event, Lock
 
 from vitrina.cli.lake import open_lake
 from vitrina.cli.place import choose_camera
-from vitrina.floor.camera import BoxesCamera, open_camera
+from vitrina.floor.camera import LONGEST_PX, BoxesCamera, open_camera
+from vitrina.floor.camera.checkup import Checkup, view_path
 from vitrina.floor.given import GivenBoxes
 from vitrina.floor.layout import Shop
 from vitrina.floor.look import Looker
@@ -113,12 +114,24 @@ class Door:
             kept = shops.chosen_input(session, shop, slug)
             model = running_model(session, settings.home, PERSON_DETECTOR, shop)
         layout = choose_camera(place, slug)
-        camera = open_camera(source, camera_id="/".join(self._place), stop=stop)
+        camera = open_camera(
+            source,
+            camera_id="/".join(self._place),
+            stop=stop,
+            fps_wanted=settings.analysis_fps,
+            longest_px=max(LONGEST_PX, *(layout.input_hw or (0,))),
+        )
         known = isinstance(camera, BoxesCamera)
         detector, looker = (None, GivenBoxes()) if known else self._doors.looker(model)
         how = {"detector": "none: the boxes are known" if known else model.sha256}
         opened = open_live(place, slug, lake=self._doors.lake, settings=settings, version=self._version, how=how)
-        under = CameraWatch(layout, camera.health, opened, picture=picture_path(settings.home, shop, slug))
+        under = CameraWatch(
+            layout,
+            camera.health,
+            opened,
+            picture=picture_path(settings.home, shop, slug),
+            checkup=Checkup(camera.health, view=view_path(settings.home, shop, slug, place.layout.layout_id)),
+        )
         input_hw = None if known else self._input_hw or layout.input_hw or kept
         choice = None if input_hw or detector is None or detector.is_fixed else InputChoice(self._keep)
         return Opened(camera, under, looker, input_hw, choice)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.floor.camera.health import PROBLEMS, Problem
+Problem = Literal["dark", "covered", "moved", "blurred", "frozen"]
+PROBLEMS: tuple[Problem, ...] = get_args(Problem)
 
 WIDTH_PX = 320
 BLOCK_PX = 20
@@ -162,7 +164,7 @@ def _blur(grey: Grey) -> float:
 
     Smoothed first, because a sensor's noise is sharp whatever the lens does.
     """
-    picture = np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0))
+    picture = np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0), np.float32)
     return max(_blur_along(picture, axis) for axis in (0, 1))
 
 

@@ -20,6 +20,7 @@ from vitrina.floor.counting.line import Crossing
 from vitrina.floor.counting.presence import Gap, Minute, PresenceCounter
 from vitrina.floor.counting.queue import Wait
 from vitrina.floor.counting.visit import Visit
+from vitrina.floor.healthlog import COUNTED, HealthSpan
 from vitrina.floor.layout import Shop
 from vitrina.floor.pipeline import Events, Placed
 from vitrina.product import ShopClock, new_id
@@ -180,6 +181,21 @@ class Recorder:
     def _gap(self, gap: Gap) -> Row:
         reason = (self.why(gap.t, gap.until) or gap.reason) if gap.reason == "no frames" else gap.reason
         return self._row(gap.t) | {"until_t": _moment(gap.until), "gap_s": gap.gap_s, "reason": reason}
+
+    def health_row(self, span: HealthSpan) -> Row:
+        """A row of the table `health`."""
+        return self._row(span.t) | {
+            "watched_s": round(span.watched_s, 3),
+            "running_s": round(span.running_s, 3),
+            "state": span.state,
+            "fps_claimed": span.fps_claimed,
+            "fps_wanted": span.fps_wanted,
+            "fps_got": round(span.fps_got, 3),
+            **{name: getattr(span, name) for name in COUNTED},
+            "lag_s": span.lag_s,
+            "problems": ",".join(sorted(span.problems)),
+            "last_error": span.last_error,
+        }
 
     def _heat_row(self, cell: Heat) -> Row:
         return self._row(cell.t) | {"ix": cell.ix, "iy": cell.iy, "cell_cm": cell.cell_cm, "seconds": cell.seconds}

@@ -100,6 +100,28 @@ GAPS = _table(
     column("reason", pa.string(), "Why: what the camera or the worker reported."),
 )
 
+HEALTH = _table(
+    "health",
+    "How each live camera did, by five minutes; two rows where its worker was started anew within them.",
+    "visits_days",
+    "Start of the five minutes (UTC).",
+    _CAMERA,
+    column("watched_s", pa.float64(), "Seconds of them in which a worker looked after the camera, 0 to 300."),
+    column("running_s", pa.float64(), "Seconds of those in which pictures came."),
+    column("state", pa.string(), "How it stood at their end: 'starting', 'running', 'lost' or 'ended'."),
+    column("fps_claimed", pa.float64(), "Frames a second that the stream says it has; 0 where it says none."),
+    column("fps_wanted", pa.float64(), "Frames a second that are to be looked at; 0 means all."),
+    column("fps_got", pa.float64(), "Frames a second that came while pictures came."),
+    column("frames", pa.int64(), "Frames that came."),
+    column("dropped", pa.int64(), "Frames left out because they came late or out of order, or nobody took them."),
+    column("damaged", pa.int64(), "Packets or pictures that could not be decoded."),
+    column("reconnects", pa.int32(), "How often the stream was opened again."),
+    column("clock_jumps", pa.int32(), "How often the camera's or this machine's clock was found set."),
+    column("lag_s", pa.float64(), "The longest that a picture came after it was taken, in seconds."),
+    column("problems", pa.string(), "Of dark, covered, blurred, moved, frozen, with commas; empty for a good picture."),
+    column("last_error", pa.string(), "What went wrong last, without passwords; empty when nothing did."),
+)
+
 HEAT = _table(
     "heat",
     "Seconds that people spent on each cell of the floor, by hour.",
@@ -126,5 +148,5 @@ RECEIPTS = _table(
 )
 
 FLOOR_TABLES: dict[str, TableSpec] = {
-    table.name: table for table in (POSITIONS, CROSSINGS, VISITS, WAITS, PRESENCE, GAPS, HEAT, RECEIPTS)
+    table.name: table for table in (POSITIONS, CROSSINGS, VISITS, WAITS, PRESENCE, GAPS, HEALTH, HEAT, RECEIPTS)
 }

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from vitrina.errors import ConflictError, InputError
 from vitrina.floor.camera import Camera, FileCamera, Health, thin
+from vitrina.floor.camera.checkup import Checkup
 from vitrina.floor.empty import EmptyPicture, to_jpeg
 from vitrina.floor.frame import Frame
+from vitrina.floor.healthlog import HealthSpan
 from vitrina.floor.layout import CameraLayout, Shop
 from vitrina.floor.look import Look
 from vitrina.floor.pipeline import Events, Pipeline
@@ -138,6 +140,7 @@ class CameraWatch:
     """One camera under watch: what was found in a frame becomes rows, and its picture that of the empty shop.
 
     picture: where the picture of the empty shop is kept (JPEG). picture_every_s: how often it is made anew.
+    checkup: of a live camera, whose health is put on record.
     """
 
     def __init__(
@@ -148,12 +151,14 @@ class CameraWatch:
         *,
         picture: Path | None = None,
         picture_every_s: float = PICTURE_EVERY_S,
+        checkup: Checkup | None = None,
     ) -> None:
         self.layout = layout
         self.state = Watch(health)
         self.pipeline, self._recorder, self.sink = opened
         self._recorder.why = health.reason_for
         self._empty = EmptyPicture()
+        self._checkup = checkup
         self._picture, self._picture_every_s = picture, picture_every_s
         self._picture_due = 0.0
 
@@ -164,19 +169,32 @@ class CameraWatch:
         rows = self._recorder.rows(events)
         self.sink.note(rows)
         self._empty.add(frame.rgb, boxes_xyxy, frame.t)
+        if self._checkup is not None:
+            self._checkup.look(frame, self._empty)
         if self._picture is not None and self._empty.ready and frame.t >= self._picture_due:
             _try_to_save(self._empty, self._picture)
             self._picture_due = frame.t + self._picture_every_s
         self.state.note(frame, events, rows)
         self.state.totals, self.state.inside = self.pipeline.totals(), self.pipeline.inside()
 
+    def tend(self) -> None:
+        """Every second or two, also while no frames come: the camera's health is put on record."""
+        if self._checkup is not None:
+            self._note(self._checkup.note())
+
     def close(self) -> None:
         """Put away what there is. Nothing is lost on the way out."""
         try:
+            if self._checkup is not None:
+                self._note(self._checkup.finish())
             self.sink.close()
         finally:
             if self._picture is not None and self._empty.ready:
                 _try_to_save(self._empty, self._picture)
+
+    def _note(self, spans: Sequence[HealthSpan]) -> None:
+        if spans:
+            self.sink.note({"health": [self._recorder.health_row(span) for span in spans]})
 
 
 def watch(

@@ -9,12 +9,13 @@ from vitrina.floor.camera.file import FileCamera
 from vitrina.floor.camera.health import PROBLEMS, Health, Pause, Problem, State
 from vitrina.floor.camera.loop import LoopCamera
 from vitrina.floor.camera.recorded import RecordedCamera
-from vitrina.floor.camera.source import AnyCamera, Camera, open_camera
+from vitrina.floor.camera.source import LONGEST_PX, AnyCamera, Camera, open_camera
 from vitrina.floor.camera.stream import StreamCamera
 from vitrina.floor.camera.thin import thin
 from vitrina.floor.camera.webcam import WebcamCamera
 
 __all__ = [
+    "LONGEST_PX",
     "PROBLEMS",
     "AnyCamera",
     "BoxesCamera",

@@ -56,7 +56,7 @@ class Converter:
         if turns % 2:
             width, height = height, width
         converted = self._reformatter.reformat(
-            picture, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
+            picture, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

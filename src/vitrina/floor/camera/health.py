@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
+
+from vitrina.floor.picture_check import PROBLEMS, Problem
+
+__all__ = ["LATE_S", "PROBLEMS", "Health", "Pause", "Problem", "State"]
 
 LATE_S = 1.0
 """A frame older than the last by up to this came out of order; an older one means that the clock began anew."""
 
 State = Literal["starting", "running", "lost", "ended"]
-Problem = Literal["dark", "covered", "moved", "blurred", "frozen"]
-PROBLEMS: tuple[Problem, ...] = get_args(Problem)
 
 NOTES_KEPT = 50
 PAUSES_KEPT = 100

@@ -20,6 +20,10 @@ from vitrina.floor.frame import Frame
 AnyCamera = BoxesCamera | FileCamera | LoopCamera | StreamCamera | WebcamCamera
 
 
+LONGEST_PX = 960
+"""As large as pictures need be to find people, to be looked at by somebody, and for the picture of the empty shop."""
+
+
 class Camera(Protocol):
     """What the pipeline reads from. `frames` may be iterated once."""
 

@@ -109,7 +109,7 @@ class Lane:
 
     def step(self, frame: Frame, look: Look) -> None:
         """What was found in a frame. An error is this camera's own: it is noted, and the camera opened again."""
-        start = time.perf_counter()
+        start = time.thread_time()
         with self._lock:
             if self._opened is None or self.error is not None:
                 return
@@ -118,7 +118,7 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the edge of a worker loop; `_run` says what it was
                 self.error = error
         self._share += LATELY * (look.share - self._share)
-        self._cost_s += LATELY * (look.cost_s + time.perf_counter() - start - self._cost_s)
+        self._cost_s += LATELY * (look.cost_s + time.thread_time() - start - self._cost_s)
 
     def fail(self, error: Exception) -> None:
         self.error = error
@@ -126,7 +126,10 @@ class Lane:
     def tend(self) -> None:
         """Now and then, also while no frames come."""
         self._mark_state()
-        opened = self._opened
+        with self._lock:
+            opened = self._opened
+            if opened is not None:
+                opened.under.tend()
         if opened is not None and opened.choice is not None:
             opened.choice.keep()
 
