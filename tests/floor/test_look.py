@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 from functools import cache
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,9 +15,13 @@ from hypothesis import strategies as st
 
 from vitrina.floor.frame import Frame
 from vitrina.floor.look import Look, Looker
+from vitrina.floor.people import PersonDetector
+from vitrina.floor.tracking.box import overlaps
+from vitrina.models.manifest import shipped_models
 from vitrina.models.picture import Placement, fit_picture
 from vitrina.models.preparation import Preparation
 
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "floor"
 SIZE_WH = (416, 320)
 INPUT_HW = (320, 416)
 PERSON_WH = (24, 64)
@@ -286,3 +292,39 @@ def test_what_is_remembered_does_not_grow() -> None:
     tracemalloc.stop()
 
     assert after - before < 1e6
+
+
+def recorded(name: str, *, first: int, step: int, count: int) -> list[np.ndarray]:
+    av = pytest.importorskip("av")
+    if not (SHARED / name).exists():
+        pytest.skip(f"the shared recording {name} is not here")
+    with av.open(str(SHARED / name)) as video:
+        wanted = islice(video.decode(video=0), first, first + step * count, step)
+        return [frame.to_ndarray(format="rgb24") for frame in wanted]
+
+
+@pytest.mark.slow
+def test_two_cameras_looked_at_together_see_what_each_sees_alone() -> None:
+    pictures = {
+        "corridor": recorded("caviar-corridor.mpg", first=0, step=3, count=25),
+        "street": recorded("pets09-s2l1.avi", first=0, step=1, count=25),
+    }
+    detector = PersonDetector(shipped_models()[0])
+    alone, together = {name: Looker(detector) for name in pictures}, Looker(detector)
+    for looker in (*alone.values(), together):
+        looker.set_input("corridor", (256, 352))
+        looker.set_input("street", (320, 416))
+    sure = missed = shared = 0
+    for index in range(25):
+        frames = [frame(some[index], index, camera_id=name) for name, some in pictures.items()]
+        both = together.look(frames)
+        shared += all(0 < look.share < 1 for look in both)
+        for one_frame, look in zip(frames, both, strict=True):
+            (expected,) = alone[one_frame.camera_id].look([one_frame])
+            boxes = expected.boxes_xyxy[expected.scores >= 0.45].astype(float)
+            same, _ = overlaps(boxes, look.boxes_xyxy.astype(float))
+            sure, missed = sure + len(boxes), missed + int((same.max(axis=1, initial=0) < 0.75).sum())
+
+    assert shared >= 15
+    assert sure > 100
+    assert missed / sure < 0.02
