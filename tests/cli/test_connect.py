@@ -1,0 +1,110 @@
+"""`vitrina connect` and `vitrina export`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from vitrina.cli import connect, export
+from vitrina.errors import InputError, NotFoundError
+from vitrina.settings import Settings, load_settings
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"VITRINA_HOME": str(tmp_path / "home")}, folder=tmp_path)
+
+
+@pytest.fixture
+def run(settings: Settings) -> Run:
+    def invoke(*words: str) -> str:
+        app: Any = export.app if words[0] == "export" else connect.app
+        done = CliRunner().invoke(app, list(words[1:]), obj=settings, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return invoke
+
+
+def test_a_broker_is_set_shown_and_removed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("open sesame\n")
+    run("connect", "mqtt", "set", "--host", "mqtt.example.org", "--tls", "--username", "kim",
+        "--password-file", str(tmp_path / "password"))  # fmt: skip
+
+    shown = json.loads(run("connect", "mqtt", "show", "--json"))
+
+    assert (shown["host"], shown["port"], shown["username"], shown["password"]) == (
+        "mqtt.example.org",
+        8883,
+        "kim",
+        "***",
+    )
+    run("connect", "mqtt", "remove")
+    with pytest.raises(NotFoundError, match="mqtt set"):
+        run("connect", "mqtt", "show")
+
+
+def test_a_webhook_is_added_tested_switched_and_removed(run: Run) -> None:
+    added = json.loads(
+        run("connect", "webhook", "add", "https://example.org/x?key=1", "--events", "day.closed, camera.lost", "--json")
+    )
+
+    assert added["secret"].startswith("whsec_")
+    assert added["events"] == ["camera.lost", "day.closed"]
+    short = added["webhook_id"][-8:]
+    run("connect", "webhook", "test", short)
+    [told] = json.loads(run("connect", "webhook", "log", "--webhook", short, "--json"))
+    assert (told["event"], told["fate"], told["tries"]) == ("test", "waiting", 0)
+    run("connect", "webhook", "switch", short, "--off")
+    assert "key=1" not in run("connect", "webhook", "list")
+    [listed] = json.loads(run("connect", "webhook", "list", "--json"))
+    assert listed["active"] is False
+    assert "secret" not in listed
+    run("connect", "webhook", "remove", short)
+    assert json.loads(run("connect", "webhook", "list", "--json")) == []
+
+
+def test_an_export_is_added_listed_run_and_removed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("very secret\n")
+    run("export", "add", "nightly", "--to", "s3://shop-data/vitrina", "--access-key", "AK",
+        "--secret-key-file", str(tmp_path / "key"), "--tables", "chain,lake.visits", "--from", "2026-03-01")  # fmt: skip
+
+    text = run("export", "list", "--json")
+
+    [listed] = json.loads(text)
+    assert (listed["name"], listed["tables"], listed["first_day"]) == (
+        "nightly",
+        ["chain", "lake.visits"],
+        "2026-03-01",
+    )
+    assert "very secret" not in text
+    assert "secret" not in listed
+    run("export", "run", "nightly", "--day", "2026-03-02")
+    assert json.loads(run("export", "log", "--json")) == []
+    run("export", "remove", "nightly")
+    assert json.loads(run("export", "list", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "add", "nightly", "--to", "../out"),
+        ("export", "add", "nightly", "--to", "there", "--tables", "secrets"),
+        ("export", "add", "nightly", "--to", "there", "--cron", "at six"),
+        ("export", "add", "nightly", "--to", "there", "--from", "yesterday"),
+        ("connect", "webhook", "add", "http://example.org", "--events", "day.closed"),
+        ("connect", "webhook", "add", "https://example.org", "--events", "day.opened"),
+        ("connect", "mqtt", "set", "--host", "mqtt example"),
+        ("connect", "mqtt", "set", "--host", "mqtt.example.org", "--prefix", "a/#"),
+    ],
+)
+def test_what_does_not_fit_is_said(run: Run, words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError):
+        run(*words)
