@@ -119,7 +119,7 @@ class Spark:
     def close(self) -> None:
         with self._lock:
             if self._session is not None:
-                self._session.stop()
+                _stop(self._session)
             self._session = None
             self._views.clear()
 
@@ -176,7 +176,8 @@ class SparkLake(Lake):
         from ibis.expr.operations import DatabaseTable
 
         name = self.relation(table, self.files(table, shop_id=shop_id, days=days))
-        schema = ibis.Schema.from_pyarrow(self._spec(table).schema)
+        # Any column might be null, as in DuckDB's views: what is made of a column must be of one type with it.
+        schema = ibis.Schema.from_pyarrow(pa.schema([field.with_nullable(True) for field in self._spec(table).schema]))
         return DatabaseTable(name=name, schema=schema, source=self.connect()).to_expr()
 
     def relation(self, table: str, files: Sequence[str]) -> str:
@@ -234,6 +235,19 @@ def _start(options: Mapping[str, str]) -> SparkSession:
             raise StorageError(f"Spark did not start: {lines[-1] if lines else error}") from error
 
 
+def _stop(session: SparkSession) -> None:
+    """End the session and its Java, so that another may start with options of its own."""
+    from pyspark import SparkContext
+
+    session.stop()
+    gateway = SparkContext._gateway
+    SparkContext._gateway = SparkContext._jvm = None
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()  # Java ends with it
+        gateway.proc.wait()
+
+
 def _own_address(master: str) -> str:
     """The address of this machine as the cluster sees it. Connects to nothing: the route says it."""
     target = urlsplit(master.split(",")[0])
@@ -258,6 +272,10 @@ def _backend_class() -> Any:
             with _explained():
                 answer = self._session.sql(self.compile(table, params=params, limit=limit, **options)).toArrow()
             return expr.__pyarrow_result__(PyArrowData.convert_table(answer, table.schema()))
+
+        def _register_in_memory_table(self, op: Any) -> None:
+            frame = self._session.createDataFrame(op.data.to_pyarrow(op.schema))
+            frame.createOrReplaceTempView(op.name)
 
         def execute(self, expr: Any, /, *, params: Any = None, limit: Any = None, **options: Any) -> Any:
             answer = self.to_pyarrow(expr.as_table(), params=params, limit=limit, **options)

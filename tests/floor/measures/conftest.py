@@ -115,6 +115,12 @@ def lake(tmp_path) -> Lake:
     return Lake(tmp_path / "lake", tables=FLOOR_TABLES)
 
 
+@pytest.fixture(scope="session")
+def new_story() -> type[Story]:
+    """To tell stories that last longer than a test."""
+    return Story
+
+
 @pytest.fixture
 def story(lake) -> Story:
     return Story(lake)

@@ -34,9 +34,15 @@ Mask = NDArray[np.bool_]
 class Columns:
     """Columns of equal length, and what they share."""
 
-    def where(self, mask: Mask) -> Self:
+    def where(self, mask: Mask | Ints) -> Self:
         columns = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return replace(self, **{name: data[mask] for name, data in columns.items() if isinstance(data, np.ndarray)})
+
+    def ordered(self) -> Self:
+        """By the first column, then the next: engines keep no order, and a bootstrap draws rows by their place."""
+        columns = [getattr(self, entry.name) for entry in fields(self)]
+        arrays = [data for data in columns if isinstance(data, np.ndarray)]
+        return self.where(np.lexsort(arrays[::-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +135,18 @@ class DayRows:
     def empty(self) -> bool:
         return not any(len(part.t) for part in (self.crossings, self.visits, self.waits, self.receipts, self.presence))
 
-    def until(self, moment_us: int) -> DayRows:
-        """The rows that began before a moment; heat and gaps have no finer time here and stay whole."""
-        parts = ("crossings", "visits", "waits", "receipts", "presence")
-        return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
-
-
     @property
     def watched(self) -> bool:
         """Whether any camera saw anything; receipts come without one."""
         return any(len(part.t) for part in (self.crossings, self.visits, self.waits)) or bool(
             self.presence.watched_s.any()
         )
+
+    def until(self, moment_us: int) -> DayRows:
+        """The rows that began before a moment; heat and gaps have no finer time here and stay whole."""
+        parts = ("crossings", "visits", "waits", "receipts", "presence")
+        return replace(self, **{name: (part := getattr(self, name)).where(part.t < moment_us) for name in parts})
+
 
 AT_ONCE = 4
 
@@ -216,11 +222,13 @@ def split_by_day(read: Mapping[str, pa.Table], days: Sequence[date], *, currency
     """Pure: the tables of `read_rows` (lake columns) as NumPy columns by day."""
     whole = _columns(read, currency)
     day_of = {name: read[name]["business_day"].cast(pa.int32()).to_numpy() for name in whole}
-    gaps = read["gaps"].sort_by("t").to_pylist()
+    gaps = read["gaps"].sort_by([("t", "ascending"), ("camera_id", "ascending")]).to_pylist()
     found = {}
     for day in days:
         number = (day - date(1970, 1, 1)).days
-        parts: dict[str, Any] = {name: columns.where(day_of[name] == number) for name, columns in whole.items()}
+        parts: dict[str, Any] = {
+            name: columns.where(day_of[name] == number).ordered() for name, columns in whole.items()
+        }
         made_by = [read[name].filter(pc.equal(read[name]["business_day"], day)) for name in ("crossings", "visits")]
         found[day] = DayRows(
             **parts,
@@ -296,5 +304,9 @@ def _equal(values: pa.ChunkedArray, word: str) -> Mask:
 
 
 def _codes(values: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
+    """Each text's place among all of them, sorted."""
     encoded = values.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
+    order = pc.sort_indices(encoded.dictionary)
+    places = np.empty(len(order), np.int64)
+    places[order.to_numpy()] = np.arange(len(order))
+    return places[encoded.indices.to_numpy()], tuple(encoded.dictionary.take(order).to_pylist())
