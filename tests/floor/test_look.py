@@ -226,6 +226,22 @@ def test_a_detector_that_needs_whole_pictures_gets_them_only_when_something_move
     assert one(looker, picture((110, 100)), index + 1).share == 1.0
 
 
+@pytest.mark.parametrize("takes_parts", [True, False])
+def test_a_detector_in_two_minds_is_not_asked_for_ever(takes_parts: bool) -> None:
+    class Unsure(BlobFinder):
+        def find(self, canvas_rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            boxes, scores = super().find(canvas_rgb)
+            return (boxes, scores) if self.looks % 2 else (boxes[:0], scores[:0])
+
+    finder = Unsure(takes_parts=takes_parts)
+    looker = Looker(finder)
+
+    for index in range(90):
+        one(looker, picture((100, 100)), index)
+
+    assert finder.looks <= 4
+
+
 def test_when_everything_moves_the_whole_picture_is_looked_at_once() -> None:
     finder = BlobFinder()
     looker = Looker(finder)

@@ -147,7 +147,7 @@ class Looker:
         canvas_rgb, placement = self._detector.fit(frame.rgb, input_hw)
         grey = small_grey(canvas_rgb)
         view = self._view(frame, input_hw, grey)
-        people = cells_of(view.found.boxes_xyxy, view.activity.shape)
+        people = cells_of(view.found.sure(SURE), view.activity.shape)
         activity = view.activity.compare(grey, people)
         regions, whole = self._choose(view, activity, frame.t)
         holding = view.found.take(~touched(view.found.boxes_xyxy, activity.busy | view.again))
@@ -177,7 +177,7 @@ class Looker:
             return [], False
         if not self._detector.takes_parts:
             return everything, True
-        regions = regions_of(needed, view.found.boxes_xyxy[view.found.scores >= SURE])
+        regions = regions_of(needed, view.found.sure(SURE))
         cost = cost_px(pack([_size(region) for region in regions]))
         dear = cost >= self._options.whole_share * (INFERENCE_PX + width * height)
         return (everything, True) if dear else (regions, False)
@@ -213,10 +213,11 @@ class Looker:
         view, busy = plan.view, plan.activity.busy
         shape = view.activity.shape
         looked = _cells_in(plan.regions, shape)
-        people = cells_of(plan.found.boxes_xyxy, shape)
+        people = cells_of(plan.found.sure(SURE), shape)
         dt = plan.t - view.t if np.isfinite(view.t) else 0.0
         view.activity.learn(plan.grey, plan.activity, looked=looked, people=people, dt=dt)
-        view.patience[busy | plan.whole] = self._options.again
+        # A look that doubt alone called for leaves no more patience than there was.
+        view.patience[busy | (plan.whole and not view.again.any())] = self._options.again
         view.again = np.zeros(shape, np.bool_)
         if plan.regions and np.isfinite(view.t):
             doubtful = np.concatenate([differing(view.found, plan.found, sure=SURE), plan.pieces_xyxy])

@@ -42,6 +42,10 @@ class Found:
         sides = self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]
         return self.take(sides.min(axis=1, initial=np.inf) >= 1.0)
 
+    def sure(self, least: float) -> Boxes:
+        """(M, 4): the boxes that are at least so sure."""
+        return self.boxes_xyxy[self.scores >= least]
+
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Found:
         return Found(self.boxes_xyxy[which], self.scores[which])
 
