@@ -73,8 +73,9 @@ def test_a_webhook_is_added_tested_switched_and_removed(run: Run) -> None:
 
 def test_an_export_is_added_listed_run_and_removed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("very secret\n")
-    run("export", "add", "nightly", "--to", "s3://shop-data/vitrina", "--access-key", "AK",
-        "--secret-key-file", str(tmp_path / "key"), "--tables", "chain,lake.visits", "--from", "2026-03-01")  # fmt: skip
+    keys = ("--access-key", "AK", "--secret-key-file", str(tmp_path / "key"))
+    what = ("--tables", "chain,lake.visits", "--from", "2026-03-01")
+    run("export", "add", "nightly", "--to", "s3://shop-data/vitrina", *keys, *what)
 
     text = run("export", "list", "--json")
 

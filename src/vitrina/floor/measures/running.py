@@ -52,9 +52,8 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     clock = ShopClock(shop.timezone, shop.day_starts)
     day = clock.business_day(now)
     tables = {name: lake.expr(name, shop_id=shop.slug, days=(day, day)) for name in ("crossings", "visits")}
-    crossings = (
-        tables["crossings"].filter(_.role != "staff").select("t", "line_id", "direction", "simulated").to_pyarrow()
-    )
+    counted = tables["crossings"].filter(_.role != "staff", _.t < now)
+    crossings = counted.select("t", "line_id", "direction", "simulated").to_pyarrow()
     visits = customer_visits(tables).group_by("zone_id").agg(n=_.count(), dwell_s=_.dwell_s.sum()).to_pyarrow()
     lines = Counter(zip(crossings["line_id"].to_pylist(), crossings["direction"].to_pylist(), strict=True))
     entrances = [line.slug for line in shop.layout.lines if line.kind == "entrance"]
