@@ -119,6 +119,7 @@ def simulate_day(
         "receipts": writer.receipts(journeys, hours),
         "presence": writer.presence(journeys, hours),
         "gaps": writer.gaps(),
+        "health": FLOOR_TABLES["health"].schema.empty_table(),
         "heat": writer.heat(segments),
         "positions": writer.positions(segments, people, every_s=3.0 if with_positions else None),
     }
