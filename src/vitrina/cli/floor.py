@@ -13,6 +13,7 @@ app = lazy_typer(
         "overlay": "vitrina.cli.video:overlay",
         "calibrate": "vitrina.cli.calibrate:calibrate",
         "shop": "vitrina.cli.shop:app",
+        "camera": "vitrina.cli.camera:app",
         "receipts": "vitrina.cli.receipts:app",
         "simulate": "vitrina.cli.simulate:simulate",
     },

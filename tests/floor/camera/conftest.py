@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,8 +14,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 SERVERS = Path(__file__).parents[2] / "servers"
@@ -135,9 +139,73 @@ class _Stamps:
         return told % 2**32
 
 
+class PictureServer(ThreadingHTTPServer):
+    """MJPEG over HTTP in this process: at /live, at /silent (nothing ever comes), at /once (it ends), at /words."""
+
+    daemon_threads = True
+
+    def __init__(self, *, size_wh: tuple[int, int] = (640, 360), fps: float = 20.0) -> None:
+        super().__init__(("127.0.0.1", 0), _Pictures)
+        rng = np.random.default_rng(1)
+        small = rng.integers(0, 255, (9, 16, 3), dtype=np.uint8)
+        picture = cv2.resize(small, size_wh, interpolation=cv2.INTER_NEAREST)
+        self.jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        self.fps, self.opened, self.password = fps, 0, ""
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def handle_error(self, *_: object) -> None:
+        """Who hangs up is no error."""
+
+    def at(self, path: str, *, credentials: str = "") -> str:
+        return f"http://{credentials}127.0.0.1:{self.server_address[1]}/{path}"
+
+
+class _Pictures(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        if server.password and base64.b64decode(given).decode() != f"viewer:{server.password}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+            return
+        if self.path == "/words":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"Welcome to your camera!\n" * 100)
+            return
+        if self.path not in ("/live", "/silent", "/once"):
+            self.send_error(404)
+            return
+        server.opened += 1
+        self._stream(server, {"/live": 10**6, "/silent": 0, "/once": 10}[self.path])
+
+    def _stream(self, server: PictureServer, pictures: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(server.jpeg)}\r\n\r\n"
+        for _ in range(pictures):
+            self.wfile.write(head.encode() + server.jpeg + b"\r\n")
+            time.sleep(1.0 / server.fps)
+        if not pictures:
+            time.sleep(20.0)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def pictures() -> Iterator[PictureServer]:
+    server = PictureServer()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")

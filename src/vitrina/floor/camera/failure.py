@@ -85,12 +85,12 @@ def _reason(error: Exception, address: str, *, opening: bool) -> tuple[str, str]
         return HUNG, _silence(host, opening=opening)
     if number in _CUT or isinstance(error, EOFError):
         return LOST, "the connection was cut. Is the camera restarting, does it allow one more viewer?"
-    if isinstance(error, av.error.InvalidDataError):
+    if opening and not _resolves(host):
+        return UNREACHABLE, f"there is no host called {host}. Check the name, or write its IP address."
+    if isinstance(error, av.error.InvalidDataError) or (opening and number == errno.EIO):
         if address.startswith("rtsp"):
             return NO_VIDEO, f"what answers at port {port} does not speak RTSP. Check the port; RTSP's is usually 554."
         return NO_VIDEO, "what comes from there is not a video that can be read. Check the path in a browser."
-    if opening and not _resolves(host):
-        return UNREACHABLE, f"there is no host called {host}. Check the name, or write its IP address."
     return LOST, f"the stream does not open ({_text(error)})." if opening else f"the stream broke ({_text(error)})."
 
 

@@ -19,6 +19,7 @@ State = Literal["starting", "running", "lost", "ended"]
 NOTES_KEPT = 50
 PAUSES_KEPT = 100
 MARK_EVERY_S = 1.0
+SETTLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,14 @@ class Health:
     recent_s: float | None = None
     _pauses: deque[Pause] = field(default_factory=lambda: deque(maxlen=PAUSES_KEPT))
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
+    _settled_t: float | None = None
 
     @property
     def fps_got(self) -> float:
         begin_t, before = self._marks[0] if self._marks else (self.first_t, 1)
         if begin_t is None or self.last_t is None or self.last_t <= begin_t or self.state == "lost":
+            return 0.0
+        if self.recent_s is not None and not self._marks:
             return 0.0
         return (self.frames - before) / (self.last_t - begin_t)
 
@@ -77,9 +81,15 @@ class Health:
         self.last_t = t
         self.last_wall_s = time.time()
         self.state = "running"
-        if self.recent_s is not None and (not self._marks or t >= self._marks[-1][0] + MARK_EVERY_S):
+        if self.recent_s is not None:
+            self._mark(t, self.recent_s)
+
+    def _mark(self, t: float, recent_s: float) -> None:
+        """The first second of a connection says nothing: what had gathered comes at once."""
+        self._settled_t = t + SETTLE_S if self._settled_t is None else self._settled_t
+        if t >= (self._marks[-1][0] + MARK_EVERY_S if self._marks else self._settled_t):
             self._marks.append((t, self.frames))
-            while self._marks[0][0] < t - self.recent_s:
+            while self._marks[0][0] < t - recent_s:
                 self._marks.popleft()
 
     def is_late(self, t: float) -> bool:
@@ -97,6 +107,7 @@ class Health:
         """Pictures came again. What was measured before it says nothing about the rate from now on."""
         self._pauses.append(pause)
         self._marks.clear()
+        self._settled_t = None
 
     def reason_for(self, t: float, until: float) -> str | None:
         """Why no frame came between two times, where that is known; the longest pause between them counts."""

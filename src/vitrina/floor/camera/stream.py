@@ -50,7 +50,8 @@ class StreamCamera:
     """Never ends by itself: a stream that breaks is opened again until `stop` is set.
 
     fps_wanted: at most so many frames a second, 0 for all; the others are not even converted. longest_px: the
-    picture's longer side is shrunk to it.
+    picture's longer side is shrunk to it. patient: False for who only wants to see whether it works; `frames` then
+    raises a StreamError instead of trying again.
     """
 
     live = True
@@ -63,6 +64,7 @@ class StreamCamera:
         stop: Event | None = None,
         fps_wanted: float = 0.0,
         longest_px: int | None = None,
+        patient: bool = True,
     ) -> None:
         self.name = without_credentials(check_address(address))
         self.camera_id = camera_id
@@ -72,6 +74,7 @@ class StreamCamera:
         self._clock = StreamClock()
         self._converter = Converter(name=self.name, longest_px=longest_px)
         self._newest = _Newest()
+        self._patient = patient
 
     def frames(self) -> Iterator[Frame]:
         """The newest frame, each time one is taken; what came meanwhile is counted as dropped."""
@@ -91,22 +94,7 @@ class StreamCamera:
             reader.given_up.set()
             self.health.state = "ended"
 
-    def first_frame(self, *, timeout_s: float) -> Frame:
-        """One frame, to look at. Raises StreamError with what is wrong when none comes in time."""
-        until = time.monotonic() + timeout_s
-        reader = self._start(patient=False)
-        try:
-            while time.monotonic() < until:
-                frame = self._newest.take(TAKE_S)
-                if frame is not None:
-                    return frame
-                if reader.failed is not None:
-                    raise reader.failed
-            raise StreamError(NO_VIDEO, f"{self.name}: opened, but no picture came within {timeout_s:g} s.")
-        finally:
-            reader.given_up.set()
-
-    def _start(self, *, patient: bool = True) -> _Reader:
+    def _start(self) -> _Reader:
         reader = _Reader(
             self._address,
             self.camera_id,
@@ -115,7 +103,7 @@ class StreamCamera:
             converter=self._converter,
             newest=self._newest,
             stop=self._stop,
-            patient=patient,
+            patient=self._patient,
         )
         reader.start()
         return reader
@@ -292,15 +280,15 @@ class _Reader(threading.Thread):
             return
         reason = getattr(error, "reason", "connection lost")
         self._health.last_error = str(error)
-        if self._health.state != "lost":
-            self._health.state = "lost"
-            self._why = reason
-            logger.warning("camera %s: %s", self._camera_id, error)
         if not self._patient:
             self.failed = error
             self.given_up.set()
             self._newest.wake()
             return
+        if self._health.state != "lost":
+            self._health.state = "lost"
+            self._why = reason
+            logger.warning("camera %s: %s", self._camera_id, error)
         wait_s = max(self._wait_s, RETRY_S.get(reason, 0.0))
         self._wait_s = min(2.0 * self._wait_s, LONGEST_WAIT_S)
         self._moved_s = time.monotonic() + wait_s
