@@ -244,7 +244,7 @@ def test_a_measures_card_tells_definition_query_checks_and_newest_row(anna: Any)
     assert "Share of the zone" in page
     assert "FROM" in page
     assert "<code>visits</code>" in page
-    assert "visits stored twice" in page
+    assert "rows stored twice" in page
     assert "10 Mar 2026" in page
     assert anna.get("/measures/beauty").status_code == 404
 

@@ -7,6 +7,7 @@ from vitrina.cli.lazy import lazy_typer
 app = lazy_typer(
     {
         "watch": "vitrina.cli.watch:watch",
+        "check": "vitrina.cli.check:check",
         "report": "vitrina.cli.report:report",
         "count": "vitrina.cli.video:count",
         "track": "vitrina.cli.video:track",

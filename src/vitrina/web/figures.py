@@ -16,7 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from vitrina.floor.layout import Shop
-from vitrina.floor.measures.cards import Measure
 from vitrina.floor.measures.day import day_figures, same_week_days
 from vitrina.floor.measures.figures import DayFigures
 from vitrina.floor.measures.queries import Marks, footfall
@@ -24,7 +23,6 @@ from vitrina.floor.store import FLOOR_TABLES, POSITIONS
 from vitrina.product import ShopClock
 from vitrina.storage.lake import Lake
 from vitrina.storage.table import PARTITION_MARK
-from vitrina.web.cards import Lineage, lineage
 
 Answer = TypeVar("Answer")
 Now = Callable[[], datetime]
@@ -107,12 +105,6 @@ class Figures:
         """The newest day on which the shop was watched or anybody was counted; None when there is none."""
         days = [day for table in ("crossings", "visits", "presence") if (day := self._last_day(shop, table))]
         return max(days, default=None)
-
-    def lineage(self, card: Measure, shop: Shop) -> Lineage:
-        """How the rows behind a measure are in one shop."""
-        today = self.today(shop)
-        key = ("lineage", card.name, shop.slug, today, *(self._lake.version(table) for table in card.tables))
-        return self.once(key, lambda: lineage(self._lake, card, shop, today))
 
     def now(self) -> datetime:
         return self._now()

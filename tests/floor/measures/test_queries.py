@@ -11,7 +11,7 @@ import pytest
 
 from vitrina.errors import NotFoundError
 from vitrina.floor.measures import queries
-from vitrina.floor.measures.cards import CHECKS, MEASURES, measure
+from vitrina.floor.measures.cards import MEASURES, measure
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.store import FLOOR_TABLES
 
@@ -173,20 +173,6 @@ def test_every_query_compiles_for_other_engines(dialect):
 def test_an_unknown_measure_is_answered_with_the_known_ones():
     with pytest.raises(NotFoundError, match="there is no measure 'feetfall'; there are: footfall"):
         measure("feetfall")
-
-
-def test_quality_checks_find_rows_that_cannot_be(story):
-    story.visit("10:00", "ann", "shelf", -5.0)
-    story.visit("10:00", "bob", "shelf", 5.0)
-    story.rows["visits"].append(dict(story.rows["visits"][1]))
-    story.store()
-    tables = {"visits": story.lake.expr("visits")}
-    counts = {check.title: int(check.count(tables).to_pyarrow().as_py()) for check in CHECKS["visits"]}
-    assert counts == {
-        "visits stored twice": 1,
-        "visits that end before they begin": 1,
-        "visits longer than 12 hours": 0,
-    }
 
 
 def test_rows_of_other_shops_and_days_change_nothing(story, bar):

@@ -1,4 +1,4 @@
-"""The registry of measures: for each figure its card, with definition, query, quality checks and last load."""
+"""The registry of measures: for each figure its card, with definition, interval, query and what it hides."""
 
 from __future__ import annotations
 
@@ -6,21 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import ibis
-from ibis import _
 
 from vitrina.errors import NotFoundError
 from vitrina.floor.measures import queries
 from vitrina.floor.measures.queries import Marks, Tables
 
 Query = Callable[[Tables, Marks], ibis.Table]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A question to the rows behind a measure whose answer should be 0."""
-
-    title: str
-    count: Callable[[Tables], ibis.IntegerScalar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +31,16 @@ class Measure:
     hides: str
 
     @property
-    def checks(self) -> tuple[Check, ...]:
-        return tuple(check for table in self.tables for check in CHECKS[table])
+    def source(self) -> str:
+        """Who found the formula of the interval; nothing where there is none."""
+        return next((source for word, source in SOURCES.items() if word in self.interval), "")
+
+
+SOURCES: Mapping[str, str] = {
+    "Wilson": "Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22",
+    "computed exactly": "Efron (1979), Bootstrap methods: another look at the jackknife, Ann. Statist. 7, section 3",
+    "ootstrap": "Efron (1987), Better bootstrap confidence intervals, JASA 82",
+}
 
 
 def measure(name: str) -> Measure:
@@ -50,35 +49,6 @@ def measure(name: str) -> Measure:
         raise NotFoundError(f"there is no measure {name!r}; there are: {', '.join(MEASURES)}")
     return MEASURES[name]
 
-
-def _broken(table: str, condition: ibis.Deferred) -> Callable[[Tables], ibis.IntegerScalar]:
-    return lambda tables: tables[table].filter(condition).count()
-
-
-def _repeated(table: str) -> Callable[[Tables], ibis.IntegerScalar]:
-    return lambda tables: tables[table].count() - tables[table].event_id.nunique()
-
-
-CHECKS: Mapping[str, tuple[Check, ...]] = {
-    "crossings": (
-        Check("crossings stored twice", _repeated("crossings")),
-        Check("crossings that are neither in nor out", _broken("crossings", ~_.direction.isin(("in", "out")))),
-    ),
-    "visits": (
-        Check("visits stored twice", _repeated("visits")),
-        Check("visits that end before they begin", _broken("visits", (_.left_t < _.t) | (_.dwell_s < 0))),
-        Check("visits longer than 12 hours", _broken("visits", _.dwell_s > 12 * 3600)),
-    ),
-    "waits": (
-        Check("waits stored twice", _repeated("waits")),
-        Check("waits that end before they begin", _broken("waits", (_.ended_t < _.t) | (_.wait_s < 0))),
-    ),
-    "presence": (Check("minutes watched for more than 60 s", _broken("presence", _.watched_s > 60.5)),),
-    "receipts": (
-        Check("receipts stored twice", _repeated("receipts")),
-        Check("receipts with fewer than 0 items", _broken("receipts", _["items"] < 0)),
-    ),
-}
 
 _INSIDE = "A person who is lost and found again may be two; a visit shorter than the zone's `enter_s` is not seen."
 _UNCOUNTED = "Receipts of people who were not counted at an entrance raise it, and one receipt for a family lowers it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import ibis
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.chain import CHAIN, KINDS, READS, open_parts, places
+from vitrina.product import ShopClock
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -94,20 +95,38 @@ class ChainRows:
     @property
     def watched_share(self) -> Floats:
         """(shops,): of the open camera time of the days on which anything says; NaN when nothing does."""
-        said = np.isfinite(self.watched)
-        weights = np.where(said, self.open_s, 0.0)
-        total = weights.sum(axis=1)
-        done = (np.nan_to_num(self.watched) * weights).sum(axis=1)
-        share: Floats = np.divide(done, total, out=np.full(len(total), np.nan), where=total > 0)
-        return share
+        return share_of(self.watched, self.open_s)
 
 
 def read_chain(source: Source, shops: Sequence[Shop], first: date, last: date) -> ChainRows:
     """The period from `first` to `last` of these shops: one question a table, whatever their number."""
-    days = tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+    days = _days(first, last)
     tables = {name: source.expr(name, days=(first, last)) for name in READS} | places(shops, days)
     answers = {name: query(tables).to_pyarrow() for name, query in CHAIN.items()}
     return arrange(answers, shops, days)
+
+
+def watched_lately(source: Source, shops: Sequence[Shop], first: date, last: date, now: datetime) -> dict[str, float]:
+    """Shop to the share of its open camera time that was analysed, on days that are over; NaN where nothing says."""
+    days = _days(first, last)
+    tables = {name: source.expr(name, days=(first, last)) for name in ("presence", "gaps")} | places(shops, days)
+    rows, gaps = (CHAIN[name](tables).to_pyarrow() for name in ("watched", "gaps"))
+    watched, open_s = _watched(rows, gaps, shops, _Grid(tuple(shop.slug for shop in shops), days))
+    today = [ShopClock(shop.timezone, shop.day_starts).business_day(now) for shop in shops]
+    over = np.array([[day < until for day in days] for until in today]).reshape(watched.shape)
+    return {
+        shop.slug: share_of(watched[[place]], np.where(over, open_s, 0.0)[[place]])[0]
+        for place, shop in enumerate(shops)
+    }
+
+
+def share_of(watched: Floats, open_s: Floats) -> Floats:
+    """(shops,): of the open camera time of the days on which anything says; NaN when nothing does."""
+    weights = np.where(np.isfinite(watched), open_s, 0.0)
+    total = weights.sum(axis=1)
+    done = (np.nan_to_num(watched) * weights).sum(axis=1)
+    share: Floats = np.divide(done, total, out=np.full(len(total), np.nan), where=total > 0)
+    return share
 
 
 def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[date, ...]) -> ChainRows:
@@ -141,6 +160,10 @@ def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[
         open_s=open_s,
         simulated=np.asarray(simulated.any(axis=1)),
     )
+
+
+def _days(first: date, last: date) -> tuple[date, ...]:
+    return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
 @dataclass(frozen=True, slots=True)
