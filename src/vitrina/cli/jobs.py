@@ -45,6 +45,11 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
     def retain(_job: RunningJob) -> str:
         return f"{sum(lake.retain(retention_rules(settings), datetime.now(UTC)).values())} rows deleted"
 
+    def sums(job: RunningJob) -> str:
+        from vitrina.cli.period import add_up_days
+
+        return f"{add_up_days(settings, lake, check=job.check)} days added up"
+
     def tidy(_job: RunningJob) -> None:
         with database.session() as session:
             accounts.forget_expired(session)
@@ -68,6 +73,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         "lake.compact": compact,
         "lake.retain": retain,
         "lake.recover": recover,
+        "floor.sums": sums,
         "tidy": tidy,
         "demo.hour": simulate,
     }
@@ -78,6 +84,7 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
     zone = settings.timezone
     found = [
         Schedule("lake.compact", parse_cron("7 *", zone), "lake.compact"),
+        Schedule("floor.sums", parse_cron("12 *", zone), "floor.sums"),
         Schedule("lake.recover", parse_cron("37 *", zone), "lake.recover"),
         Schedule("lake.retain", parse_cron("20 3", zone), "lake.retain"),
         Schedule("tidy", parse_cron("50 3", zone), "tidy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vitrina.cli.lake import open_lake
+from vitrina.cli.period import parse_day, report_period, write_page
 from vitrina.cli.place import find_shop
 from vitrina.errors import InputError
 from vitrina.floor.measures.day import day_figures
@@ -27,20 +28,29 @@ def report(
     context: typer.Context,
     shop_name: Annotated[str, typer.Option("--shop", help="The shop's slug.")],
     day: Annotated[str, typer.Option(help="The business day, YYYY-MM-DD, 'today' or 'yesterday'.")] = "today",
+    first: Annotated[str, typer.Option("--from", help="A period instead of a day: its first day.")] = "",
+    last: Annotated[str, typer.Option("--to", help="The period's last day; yesterday unless said otherwise.")] = "",
+    against: Annotated[
+        str, typer.Option(help="Another period beside it: 'before', 'year', 'none' or FIRST..LAST.")
+    ] = "before",
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file instead.")] = None,
 ) -> None:
-    """Report one shop's day: every figure with its count, its 95 % interval and its change.
+    """Report one shop's day, or a period beside another: every figure with its count, 95 % interval and change.
 
     \b
     Examples:
       vitrina floor report --shop riga-1
       vitrina floor report --shop riga-1 --day 2026-11-20 --json
       vitrina floor report --shop riga-1 --day yesterday --html yesterday.html
+      vitrina floor report --shop riga-1 --from 2026-11-01 --to 2026-11-28 --against year
     """
     if as_json and html is not None:
         raise InputError("--json and --html: choose one of them")
     settings: Settings = context.obj
+    if first or last:
+        report_period(settings, shop_name, first, last, against, as_json=as_json, html=html)
+        return
     place = find_shop(settings, shop_name)
     now = datetime.now(UTC)
     wanted = parse_day(day, ShopClock(place.timezone, place.day_starts).business_day(now))
@@ -64,21 +74,3 @@ def report(
         for row in rows_of(figures):
             table.add_row(*row)
         Console().print(table)
-
-
-def write_page(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot write it: {error.strerror}") from error
-    Console().print(f"→ {path}")
-
-
-def parse_day(text: str, today: date) -> date:
-    """'today', 'yesterday' or YYYY-MM-DD; InputError when it is something else."""
-    if text in ("today", "yesterday"):
-        return today - timedelta(days=text == "yesterday")
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"expected a day as YYYY-MM-DD, 'today' or 'yesterday', got {text!r}") from error

@@ -31,8 +31,10 @@ from vitrina.storage.database import Database
 from vitrina.storage.engine import open_lake
 from vitrina.storage.rights import ANALYST
 from vitrina.web import problems
+from vitrina.web.api import ask as ask_api
 from vitrina.web.api import cameras as cameras_api
 from vitrina.web.api import chain as chain_api
+from vitrina.web.api import period as period_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
 from vitrina.web.chain import look_ahead
@@ -42,6 +44,7 @@ from vitrina.web.headers import ONE_YEAR_S, SecurityHeaders
 from vitrina.web.live import LiveCameras
 from vitrina.web.pages import (
     account,
+    ask,
     audit,
     cameras,
     chain,
@@ -51,9 +54,11 @@ from vitrina.web.pages import (
     live,
     measures,
     people,
+    period,
     shops,
     sign_in,
 )
+from vitrina.web.periods import add_up
 from vitrina.web.render import Stage
 from vitrina.web.shops import first_shops
 from vitrina.web.site import Site
@@ -117,8 +122,27 @@ def create_app(
         times=times,
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
-    pages = (sign_in, shops, chain, cameras, day, live, measures, people, account, audit, connections, health)
-    for module in (*pages, api, chain_api, cameras_api):
+    for module in (
+        sign_in,
+        shops,
+        chain,
+        cameras,
+        day,
+        period,
+        live,
+        measures,
+        people,
+        account,
+        audit,
+        connections,
+        health,
+        api,
+        chain_api,
+        period_api,
+        cameras_api,
+        ask,
+        ask_api,
+    ):
         app.include_router(module.router)
     return app
 
@@ -131,6 +155,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_sync(_see_first_page, site, abandon_on_cancel=True)
     async with create_task_group() as background:
         background.start_soon(_look_ahead, site)
+        background.start_soon(_add_up, site)
         yield
         background.cancel_scope.cancel()
     await run_sync(site.figures.close)
@@ -150,6 +175,18 @@ def _see_chain(site: Site) -> None:
         look_ahead(site)
     except VitrinaError as error:
         logger.warning("looking ahead at the chain: %s", error)
+
+
+async def _add_up(site: Site) -> None:
+    await run_sync(_add_up_first_page, site, abandon_on_cancel=True)
+
+
+def _add_up_first_page(site: Site) -> None:
+    """What a worker adds up each hour, once at the start, for the shops that are asked about first."""
+    try:
+        add_up(site, first_shops(site, shops.A_PAGE))
+    except VitrinaError as error:
+        logger.warning("adding up days: %s", error)
 
 
 def _see_first_page(site: Site) -> None:

@@ -28,6 +28,7 @@ class Bar:
 
     tip: what a pointer over it, or a screen reader in it, is told.
     watched: False hatches the slot: nobody was looking, which is not the same as nobody came.
+    broken: a line before the bar: what is counted is not the same from here on.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Bar:
     high: float | None = None
     mark: float | None = None
     watched: bool = True
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,9 @@ def _slot(bar: Bar, index: int, slots: int, scale: _Scale) -> Markup:
                 _share((index + 0.08) / slots), _share((index + 0.92) / slots), y=_number(scale.y(bar.mark))
             )
         )
+    if bar.broken:
+        at = _share(index / slots)
+        parts.append(Markup('<line class="break" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(at, scale.height_px))
     parts.append(_hit_rect(index / slots, 1 / slots, scale.height_px, bar.tip))
     return Markup('<g class="slot">{}</g>').format(Markup("").join(parts))
 

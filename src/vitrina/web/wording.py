@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import get_args
 
-from vitrina.floor.counting.presence import Reason
+from vitrina.floor.counting.presence import Reason, SourceReason
 from vitrina.floor.measures import figures as notes
 from vitrina.floor.measures.figures import Change, Figure
 from vitrina.web.words import NOTHING, Words
@@ -64,7 +64,7 @@ def amount(words: Words, value: float | None, unit: str, currency: str) -> str:
         return words.duration(value)
     if unit in ("share", "ratio"):
         return tell_share(words, value)
-    return words.number(value, digits=0 if value == round(value) else 1)
+    return words.number(value, digits=0 if value == round(value) or abs(value) >= 100 else 1)
 
 
 def between(words: Words, low: float | None, high: float | None, unit: str, currency: str) -> str:
@@ -122,7 +122,7 @@ NOTES: tuple[str, ...] = (
 )
 """Every note that a figure may carry; each has a translation."""
 
-REASONS: tuple[str, ...] = (*get_args(Reason), "stream lost")
+REASONS: tuple[str, ...] = (*get_args(Reason), *get_args(SourceReason), "stream lost")
 """Why a camera was not watched: what workers and the simulator write."""
 
 

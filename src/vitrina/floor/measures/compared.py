@@ -89,6 +89,7 @@ class FunnelStep:
 class PeriodFigures:
     """One shop's period; `dataclasses.asdict` gives JSON.
 
+    against: None when nothing was asked for, or nothing is recorded of it.
     aligned: both periods have the same week days in the same order, so days are compared in pairs.
     series: {day, in, state, before_day, before, before_state, layout}; a count is None where it may not be shown.
     funnels: by section; '' is any.

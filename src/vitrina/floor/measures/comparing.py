@@ -138,7 +138,7 @@ def hour_sums(part: Stretch, name: str, column: str, chosen: Mask, where: dict[s
     cells = day[inside] * 25 + hour[inside]
     sums = np.bincount(cells, weights=weights, minlength=part.length * 25).reshape(part.length, 25)
     lengths = np.diff(part.starts) // 3_600_000_000
-    return sums[chosen][np.arange(25) < lengths[chosen, None]]
+    return sums[chosen][np.arange(25) < lengths[chosen, None]].astype(np.float64)
 
 
 def per_entry(part: Stretch, column: str) -> Estimate:

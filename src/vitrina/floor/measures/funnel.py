@@ -16,6 +16,7 @@ from vitrina.floor.measures.rows import Floats
 from vitrina.floor.measures.stretch import Stretch
 from vitrina.floor.measures.sums import ANY
 from vitrina.worth.days import DayRatio
+from vitrina.worth.estimate import Estimate
 
 Counts = Callable[[Stretch], Floats]
 
@@ -55,7 +56,7 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
 def _step(
     compared: Comparison, name: str, count: Counts, entered: Counts, previous: Counts, *, comparable: bool
 ) -> FunnelStep:
-    def of(whole: Counts) -> Callable[[Stretch], object]:
+    def of(whole: Counts) -> Callable[[Stretch], Estimate]:
         return lambda part: share(count(part), whole(part), part.counted)
 
     people = _people(count)

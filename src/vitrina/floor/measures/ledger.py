@@ -13,7 +13,7 @@ import hashlib
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -63,12 +63,18 @@ class Ledger:
             parts.append(self._month(shop_id, month, known, files, marks, over_before))
         return _joined(parts)
 
-    def fill(self, shop_id: str, marks: Marks, first: date, last: date) -> int:
-        """Add up what is missing, a month at a time; gives how many days. For a job that runs before people ask."""
+    def fill(
+        self, shop_id: str, marks: Marks, first: date, last: date, *, on_month: Callable[[], None] = lambda: None
+    ) -> int:
+        """Add up what is missing, a month at a time; gives how many days. For a job that runs before people ask.
+
+        on_month: called between two months, to end early by raising.
+        """
         added = 0
         marked, wanted = _marked(marks, self._lake.dialect), list(_between(first, last))
         files = self._files(shop_id, wanted)
         for month, group in _by_month(wanted).items():
+            on_month()
             known = {day: _fingerprint(marked, files[day]) for day in group if day in files}
             stale = known.items() - self._load(shop_id, month)[0].items()
             if stale:
@@ -77,10 +83,15 @@ class Ledger:
         return added
 
     def forget_before(self, first: date) -> None:
-        """Delete the files of months that ended before a day: the lake keeps nothing of them either."""
+        """Delete what is kept of days before `first`: the lake keeps nothing of them either."""
         for file in self._folder.glob("*/*.arrow") if self._folder else ():
             if file.stem < f"{first:%Y-%m}":
                 file.unlink(missing_ok=True)
+            elif file.stem == f"{first:%Y-%m}":
+                fresh, kept = self._load(file.parent.name, file.stem)
+                later = {day: mark for day, mark in fresh.items() if day >= first}
+                if later.keys() != fresh.keys():
+                    self._store(file.parent.name, file.stem, _only(kept, list(later)), later)
 
     def _month(
         self,
@@ -134,7 +145,9 @@ class Ledger:
             return self._lake.run(f"WITH {rows} SELECT * FROM ({sql}) AS answer ORDER BY business_day")  # noqa: S608
 
         sql_of = _sql(marks, self._lake.dialect)
-        return dict(zip(sql_of, _askers().map(ask, sql_of.values()), strict=True))
+        schemas = _schemas()
+        answers = zip(sql_of, _askers().map(ask, sql_of.values()), strict=True)
+        return {name: table.select(schemas[name].names).cast(schemas[name]) for name, table in answers}
 
     def _path(self, shop_id: str, month: str) -> Path | None:
         return self._folder / shop_id / f"{month}.arrow" if self._folder else None
@@ -148,6 +161,8 @@ class Ledger:
             with pa.memory_map(str(path)) as source:
                 kept, *tables = [pa.ipc.open_stream(source).read_all() for _name in (_KEPT, *SUMS)]
         except (pa.ArrowInvalid, OSError):
+            return {}, {}
+        if any(table.schema != _schemas()[name] for name, table in zip(SUMS, tables, strict=True)):
             return {}, {}
         marks = zip(*(kept[name].to_pylist() for name in ("business_day", "fingerprint")), strict=True)
         return dict(marks), dict(zip(SUMS, tables, strict=True))
@@ -189,7 +204,8 @@ def _sql(marks: Marks, dialect: str) -> Mapping[str, str]:
 
 @lru_cache(maxsize=1024)
 def _marked(marks: Marks, dialect: str) -> bytes:
-    return hashlib.sha256("\n".join(_sql(marks, dialect).values()).encode()).digest()
+    made_of = [*_sql(marks, dialect).values(), *map(str, _schemas().values())]
+    return hashlib.sha256("\n".join(made_of).encode()).digest()
 
 
 def _fingerprint(marked: bytes, files: Mapping[str, Sequence[str]]) -> str:
@@ -210,13 +226,25 @@ def _only(sums: Sums, days: Sequence[date]) -> Sums:
     return {name: cut(table) for name, table in sums.items()}
 
 
+@cache
+def _schemas() -> Mapping[str, pa.Schema]:
+    """The columns of each sum, whichever engine answered: times are in UTC, and said to be."""
+    tables, nothing = queries.unbound(), Marks(())
+    return {name: _in_utc(made(tables, nothing).schema().to_pyarrow()) for name, made in SUMS.items()}
+
+
+def _in_utc(schema: pa.Schema) -> pa.Schema:
+    utc = pa.timestamp("us", "UTC")
+    return pa.schema([field.with_type(utc) if pa.types.is_timestamp(field.type) else field for field in schema])
+
+
 def _joined(parts: Iterable[Sums]) -> Sums:
     parts = [part for part in parts if part]
-    if not parts:
-        tables = queries.unbound()
-        nothing = Marks(())
-        return {name: made(tables, nothing).schema().to_pyarrow().empty_table() for name, made in SUMS.items()}
-    return {name: pa.concat_tables([part[name] for part in parts], promote_options="permissive") for name in parts[0]}
+    schemas = _schemas()
+    return {
+        name: pa.concat_tables([schema.empty_table(), *(part[name] for part in parts)])
+        for name, schema in schemas.items()
+    }
 
 
 def _in_order(sums: Sums) -> Sums:

@@ -148,7 +148,9 @@ def compose(
     """The pure half of `period_figures`: sums of both periods' days in, figures out."""
     now = stretch(sums, shop, marks, period, today=today)
     other = stretch(sums, shop, marks, against, today=today) if against else None
-    compared = Comparison(now, other, aligned(period, against), k_anonymity)
+    if other is not None and other.empty:
+        other = None  # nothing is recorded, which is not a period without people
+    compared = Comparison(now, other, other is not None and aligned(period, against), k_anonymity)
     breaks = find_breaks(sums["makers"], layouts)
     parts = [part for part in (now, other) if part]
     asked = _Period(compared, _zones(shop, layouts, parts), moved_zones(breaks))
@@ -393,11 +395,19 @@ def _queue(asked: _Period, zone: Zone) -> QueuePeriod:
             "queue_joined", "people", lambda part: total(part.count("queues", "joined", where)), comparable=False
         ),
         length_max=compared.figure("queue_length", "people", longest, people=joined, comparable=False),
-        length_mean=compared.figure("queue_length_mean", "people", mean, people=joined, comparable=here),
+        length_mean=_counted(
+            compared.figure("queue_length_mean", "people", mean, people=joined, comparable=here),
+            round(joined(compared.now)),
+        ),
         wait_median=waits["queue_wait_median"],
         wait_p90=waits["queue_wait_p90"],
         abandonment=waits["abandonment"],
     )
+
+
+def _counted(figure: Compared, n: int) -> Compared:
+    """The same, standing on so many people and not on seconds."""
+    return Compared(replace(figure.now, n=None if figure.now.n is None else n), figure.before)
 
 
 def _gaps(part: Stretch) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ p, small { color: var(--soft) } .mark { color: #fff; background: #b45309; paddin
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .35rem .75rem .35rem 0;
   border-bottom: 1px solid var(--line); vertical-align: top }
 td.n { text-align: right; font-variant-numeric: tabular-nums }
-th { font-weight: 600; color: var(--soft) } meter { width: 12rem; height: .8rem }
+th { font-weight: 600; color: var(--soft) } tr { break-inside: avoid } meter { width: 12rem; height: .8rem }
 """
 
 
@@ -54,7 +54,7 @@ def change_text(figure: Figure, currency: str) -> str:
 
 def rows_of(day: DayFigures) -> list[tuple[str, str, str, str, str, str]]:
     """The headline figures as rows: title, value, 95 % interval, n, change, note."""
-    return [_row(_title(name), figure, day.currency) for name, figure in day.figures.items()]
+    return [_row(title_of(name), figure, day.currency) for name, figure in day.figures.items()]
 
 
 def to_html(day: DayFigures, *, shop_name: str) -> str:
@@ -65,11 +65,11 @@ def to_html(day: DayFigures, *, shop_name: str) -> str:
         f"<h1>{escape(shop_name)}{mark}</h1>",
         f"<p>{escape(day.day)}. {watched}Intervals are 95 %. Changes are against the same week day of up to four weeks "
         "before.</p>",
-        _table("Figures", ("", "value", "95 %", "n", "change", ""), rows_of(day)),
+        table("Figures", ("", "value", "95 %", "n", "change", ""), rows_of(day)),
         _hours(day),
         _places("Zones", day.zones, day.currency),
         _places("Queues", day.queues, day.currency),
-        _table(
+        table(
             "Not watched",
             ("camera", "from (UTC)", "until (UTC)", "why"),
             [(gap["camera"], gap["start"], gap["until"], gap["reason"]) for gap in day.gaps],
@@ -110,7 +110,7 @@ def _row(title: str, figure: Figure, currency: str) -> tuple[str, str, str, str,
     )
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     return MEASURES[name].title if name in MEASURES else name.replace("_", " ").capitalize()
 
 
@@ -119,7 +119,7 @@ def _places(title: str, places: Sequence[ZoneDay | QueueDay], currency: str) -> 
     if not places:
         return ""
     names = [name for name in places[0].__slots__ if isinstance(getattr(places[0], name), Figure)]
-    head = "".join(f"<th>{escape(_title(getattr(places[0], name).name))}" for name in names)
+    head = "".join(f"<th>{escape(title_of(getattr(places[0], name).name))}" for name in names)
     rows = "".join(
         f"<tr><td>{escape(place.name)}" + "".join(_cell(getattr(place, name), currency) for name in names)
         for place in places
@@ -145,7 +145,7 @@ def _hours(day: DayFigures) -> str:
     return f"<h2>Hours</h2><table><tr><th>from<th>in<th>out<th><th>{rows}</table>"
 
 
-def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in row) for row in rows)
     if not body:
         return ""

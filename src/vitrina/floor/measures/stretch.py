@@ -60,7 +60,7 @@ class Stretch:
         """The sum of a column by day, of the rows whose columns equal `where`."""
         chosen = self.chosen(name, where)
         weights = self._column(name, column)[chosen]
-        return np.bincount(self._day(name)[chosen], weights=weights, minlength=self.length)
+        return np.bincount(self._day(name)[chosen], weights=weights, minlength=self.length).astype(np.float64)
 
     def listed(self, name: str, column: str, where: Mapping[str, str] | None = None) -> Spread:
         """A column of lists, of the rows whose columns equal `where`."""
@@ -111,12 +111,17 @@ class Stretch:
         return self._kept((name, column), lambda: doubles(self.sums[name], column))
 
     def _lengths(self, name: str, column: str) -> Ints:
-        lengths = lambda: pc.fill_null(pc.list_value_length(self.sums[name][column]), 0)  # noqa: E731
-        return self._kept((name, column, "lengths"), lambda: integers(pa.table({"n": lengths()}), "n"))
+        def find() -> Ints:
+            lengths = pc.fill_null(pc.list_value_length(self.sums[name][column]), 0)
+            return integers(pa.table({"n": lengths}), "n")
+
+        return self._kept((name, column, "lengths"), find)
 
     def _equal(self, name: str, column: str, value: str) -> Mask:
-        equal = lambda: np.asarray(pc.equal(self.sums[name][column], value).to_numpy(), dtype=bool)  # noqa: E731
-        return self._kept((name, column, "=", value), equal)
+        def find() -> Mask:
+            return np.asarray(pc.equal(self.sums[name][column], value).to_numpy(), dtype=bool)
+
+        return self._kept((name, column, "=", value), find)
 
     def day_of(self, rows: pa.Table) -> Ints:
         return integers(pa.table({"d": rows["business_day"].cast(pa.int32())}), "d") - (self.first - _EPOCH).days

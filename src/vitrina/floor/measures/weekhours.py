@@ -25,19 +25,18 @@ def occupancy(part: Stretch, k_anonymity: int) -> list[dict[str, Any]]:
     weekday = np.array([day.weekday() for day in part.days])
     hours = _clock_hours(part)
     days = np.bincount(weekday[part.complete], minlength=WEEKDAYS)
-    entries, people, held = (np.zeros((WEEKDAYS, HOURS)) for _ in range(3))
+    entries, people = np.zeros((WEEKDAYS, HOURS)), np.zeros((WEEKDAYS, HOURS))
     for number in np.flatnonzero(part.complete):
         there = hours[number] >= 0
         at = (weekday[number], hours[number][there])
         np.add.at(entries, at, steps[number, :, 0].reshape(-1, 4).sum(axis=1)[there])
         np.add.at(people, at, inside[number].reshape(-1, 4).mean(axis=1)[there])
-        np.maximum.at(held, at, np.ceil(inside[number].reshape(-1, 4).max(axis=1)[there]))
     open_hours = _open(part, hours)
     return [
         _cell(day, hour, float(people[day, hour]), float(entries[day, hour]), int(days[day]), k_anonymity)
         for day in range(WEEKDAYS)
         for hour in _in_order(part)
-        if days[day] and (open_hours[day, hour] or entries[day, hour] or people[day, hour] >= 0.5)
+        if days[day] and (open_hours[day, hour] or entries[day, hour])
     ]
 
 

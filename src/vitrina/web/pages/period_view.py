@@ -1,0 +1,482 @@
+"""What the page of one shop's period shows, prepared from the figures: tiles, charts and tables in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from vitrina.floor.measures import figures as notes
+from vitrina.floor.measures.breaks import Break
+from vitrina.floor.measures.compared import Compared, FunnelStep, PeriodFigures, QueuePeriod, ZonePeriod
+from vitrina.floor.measures.figures import Figure
+from vitrina.floor.measures.sums import END, START
+from vitrina.floor.measures.walks import OTHER
+from vitrina.web.charts import Bar, bar_chart, row_bar
+from vitrina.web.periods import ShopPeriod, presets
+from vitrina.web.sankey import sankey
+from vitrina.web.wording import Told, amount, tell, tell_share
+from vitrina.web.words import NOTHING, Words
+
+WEEKS_FROM_DAYS = 100  # a series of more days is drawn by week
+LABELS = 9
+LEVELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One figure and what became of it. was: the other period's value; change: with its 95 % interval; clear: not 0."""
+
+    told: Told
+    was: str = ""
+    change: str = ""
+    change_interval: str = ""
+    clear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    title: str
+    card: str
+    beside: Beside
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A place's figures, in the order of the table's columns."""
+
+    name: str
+    kind: str
+    cells: list[Beside]
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelRow:
+    name: str
+    count: str
+    bar: Markup
+    share: Beside | None
+    of_before: Beside | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """level: 0 to LEVELS, None where the shop is closed on that hour."""
+
+    text: str
+    tip: str
+    level: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodView:
+    empty: bool
+    span: str
+    against: str
+    nothing_before: str
+    watched: str
+    left_out: str
+    breaks: list[str]
+    tiles: list[Tile]
+    series: Markup
+    series_by_week: bool
+    days: list[tuple[str, str, str, str]]
+    zones: list[Row]
+    queues: list[Row]
+    funnel: list[FunnelRow]
+    flows: Markup
+    transitions: list[tuple[str, str, str, str, str]]
+    paths: list[tuple[str, str]]
+    hours: list[str]
+    occupancy: list[tuple[str, list[Cell]]]
+    gaps: list[tuple[str, str, str, str]]
+
+
+def period_view(words: Words, asked: ShopPeriod, found: PeriodFigures, zone: str) -> PeriodView:
+    name = _names(words, asked, found)
+    hours, occupancy = _occupancy(words, found)
+    return PeriodView(
+        empty=_is_empty(found),
+        span=span_text(words, asked.period),
+        against=span_text(words, asked.against) if asked.against and found.against else "",
+        nothing_before=span_text(words, asked.against) if asked.against and not found.against else "",
+        watched=tell_share(words, found.period.watched_share) if found.period.watched_share is not None else "",
+        left_out=_left_out(words, found),
+        breaks=[_break(words, each, name) for each in found.breaks],
+        tiles=_tiles(words, found),
+        series=_series(words, found),
+        series_by_week=len(found.series) > WEEKS_FROM_DAYS,
+        days=_days(words, found),
+        zones=[_zone(words, place, found.currency) for place in found.zones if place.kind != "outside"],
+        queues=[_queue(words, place, found.currency) for place in found.queues],
+        funnel=_funnel(words, found, zone, name),
+        flows=_flows(words, found, name),
+        transitions=_transitions(words, found, name),
+        paths=[(" → ".join(map(name, row["path"])), words.number(row["people"])) for row in found.paths],
+        hours=hours,
+        occupancy=occupancy,
+        gaps=_gaps(words, found),
+    )
+
+
+def _is_empty(found: PeriodFigures) -> bool:
+    """Nobody watched and nothing is recorded: that is not a period without people."""
+    seen = found.figures["footfall"].now.n
+    visited = any(zone.visitors.now.n is None or zone.visitors.now.n for zone in found.zones)
+    return found.period.watched_share is None and seen == 0 and not visited
+
+
+def span_text(words: Words, span: tuple[date, date]) -> str:
+    """`3 Nov 2026` or `1 – 28 Feb 2026`."""
+    first, last = span
+    if first == last:
+        return words.day(first, form="EEE d MMM y")
+    begins = (
+        "d"
+        if (first.year, first.month) == (last.year, last.month)
+        else "d MMM"
+        if first.year == last.year
+        else "d MMM y"
+    )
+    return f"{words.day(first, form=begins)} – {words.day(last, form='d MMM y')}"
+
+
+def choices(words: Words, asked: ShopPeriod, state: Mapping[str, str]) -> list[tuple[str, str, bool]]:
+    """Presets as links that keep the rest of the page's state: name, query, whether it is what is shown."""
+    _ = words.gettext
+    names = {
+        "yesterday": _("Yesterday"),
+        "7 days": _("7 days"),
+        "28 days": _("28 days"),
+        "this month": _("This month"),
+        "last month": _("Last month"),
+        "this quarter": _("This quarter"),
+        "a year": _("52 weeks"),
+    }
+    kept = {key: value for key, value in state.items() if key in ("against", "zone") and value not in ("", "custom")}
+    found = []
+    for key, (first, last) in presets(asked.today):
+        query = {"from": first.isoformat(), "to": last.isoformat(), **kept}
+        found.append(
+            (names[key], "&".join(f"{name}={value}" for name, value in query.items()), asked.period == (first, last))
+        )
+    return found
+
+
+# Figures -----------------------------------------------------------------------------------------------------------
+
+
+def beside(words: Words, figure: Compared, currency: str) -> Beside:
+    now, before = figure.now, figure.before
+    told = tell(words, now, currency)
+    if now.name.endswith("_a_day") and now.n is not None:
+        told = replace(told, count=words.ngettext("{n} day", "{n} days", now.n).format(n=words.number(now.n)))
+    if before is None:
+        return Beside(told)
+    was = amount(words, before.value, before.unit, currency) if before.value is not None else ""
+    change = now.change
+    if change is None or now.value is None:
+        return Beside(told, was)
+    form, scale = _change_form(words, now, before)
+    if scale is None:
+        return Beside(told, was)
+    interval = ""
+    if change.low is not None and change.high is not None:
+        interval = f"{form(change.low / scale)} – {form(change.high / scale)}"
+    clear = change.low is not None and change.high is not None and (change.low > 0 or change.high < 0)
+    return Beside(told, was, form(change.value / scale), interval, clear)
+
+
+def _change_form(words: Words, now: Figure, before: Figure) -> tuple[Callable[[float], str], float | None]:
+    """Shares change by points, everything else by per cent of what it was."""
+    if now.unit in ("share", "ratio"):
+        return (lambda part: _points(words, part)), 1.0
+    digits = 1
+    return (lambda part: words.percent(part, digits=digits, sign=True)), before.value or None
+
+
+def _points(words: Words, part: float) -> str:
+    points = round(part * 100, 1)
+    sign = "+" if points > 0 else "−" if points < 0 else ""
+    return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
+
+
+def _tiles(words: Words, found: PeriodFigures) -> list[Tile]:
+    _ = words.gettext
+    titles = (
+        ("footfall", _("Footfall"), "footfall"),
+        ("footfall_a_day", _("Footfall a day"), "footfall"),
+        ("capture_rate", _("Capture rate"), "capture_rate"),
+        ("conversion", _("Conversion"), "conversion"),
+        ("average_ticket", _("Average ticket"), "average_ticket"),
+        ("shopper_yield", _("Sales per visitor"), "shopper_yield"),
+        ("sales_a_day", _("Sales a day"), "shopper_yield"),
+        ("dwell_median", _("Dwell in a zone, median"), "dwell_median"),
+        ("queue_wait_median", _("Queue wait, median"), "queue_wait_median"),
+        ("queue_wait_p90", _("Queue wait, longest tenth"), "queue_wait_p90"),
+        ("abandonment", _("Queue abandoned"), "abandonment"),
+    )
+    return [
+        Tile(title, card, beside(words, found.figures[name], found.currency))
+        for name, title, card in titles
+        if name in found.figures and _applies(found, found.figures[name].now)
+    ]
+
+
+def _applies(found: PeriodFigures, figure: Figure) -> bool:
+    if figure.name in ("queue_wait_median", "queue_wait_p90", "abandonment"):
+        return bool(found.queues)
+    return figure.value is not None or figure.note not in (notes.NO_OUTSIDE, notes.NO_RECEIPTS)
+
+
+def _zone(words: Words, place: ZonePeriod, currency: str) -> Row:
+    figures = (
+        place.visitors_a_day,
+        place.exposure,
+        place.stopping_power,
+        place.holding_power,
+        place.dwell_median,
+        place.dwell_p90,
+    )
+    return Row(place.name, place.kind, [beside(words, figure, currency) for figure in figures])
+
+
+def _queue(words: Words, place: QueuePeriod, currency: str) -> Row:
+    figures = (
+        place.joined,
+        place.length_max,
+        place.length_mean,
+        place.wait_median,
+        place.wait_p90,
+        place.abandonment,
+    )
+    return Row(place.name, "queue", [beside(words, figure, currency) for figure in figures])
+
+
+# Days --------------------------------------------------------------------------------------------------------------
+
+
+def _left_out(words: Words, found: PeriodFigures) -> str:
+    """Which days figures by day leave out; the first of them when there are many."""
+    days = [date.fromisoformat(day) for day in found.period.left_out]
+    if not days:
+        return ""
+    named = words.listed(words.day(day, form="d MMM") for day in days[:5])
+    more = "" if len(days) <= 5 else "…"
+    text = words.ngettext(
+        "{n} day was not watched in full and is left out of what is counted by day: {days}",
+        "{n} days were not watched in full and are left out of what is counted by day: {days}",
+        len(days),
+    )
+    return text.format(n=words.number(len(days)), days=named + more)
+
+
+def _break(words: Words, each: Break, name: Callable[[str], str]) -> str:
+    day = words.day(date.fromisoformat(each.day), form="d MMM y")
+    if not each.known:
+        return words.gettext(
+            "The layout changed on {day}, and what it was before is not known: no zone is compared."
+        ).format(day=day)
+    if not each.zones:
+        return words.gettext("The layout changed on {day}; no zone and no entrance was moved.").format(day=day)
+    return words.gettext(
+        "Moved on {day}: {zones}. Before and after are not the same zone, so they are not compared."
+    ).format(day=day, zones=words.listed(map(name, each.zones)))
+
+
+def _series(words: Words, found: PeriodFigures) -> Markup:
+    """Bars of the days, or weeks; the other period's as a tick across each."""
+    rows = found.series if len(found.series) <= WEEKS_FROM_DAYS else _weeks(found.series)
+    if not any(row["in"] for row in rows):
+        return Markup("")
+    every = max(1, -(-len(rows) // LABELS)) | 1  # odd, so that every second label is one that a phone leaves out
+    bars = [
+        Bar(
+            label=words.day(date.fromisoformat(row["day"]), form="d MMM") if number % every == 0 else "",
+            value=row["in"],
+            tip=_day_tip(words, row),
+            mark=row["before"],
+            watched=row["state"] not in ("unwatched", "partly"),
+            broken=bool(row["layout"]),
+        )
+        for number, row in enumerate(rows)
+    ]
+    return bar_chart(bars, label=words.gettext("People who came in"), form=words.compact)
+
+
+def _weeks(series: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sums of seven days each, from the first; the last may have fewer. A week is as well watched as its worst day."""
+    worst = ("unwatched", "partly", "running", "watched", "closed")
+    found = []
+    for start in range(0, len(series), 7):
+        week = series[start : start + 7]
+        counts, before = ([row[key] for row in week if row[key] is not None] for key in ("in", "before"))
+        found.append(
+            {
+                "day": week[0]["day"],
+                "until": week[-1]["day"],
+                "in": sum(counts) if counts else None,
+                "before": sum(before) if before else None,
+                "before_day": week[0]["before_day"],
+                "state": min((row["state"] for row in week), key=worst.index),
+                "layout": next((row["layout"] for row in week if row["layout"]), None),
+            }
+        )
+    return found
+
+
+def _day_tip(words: Words, row: Mapping[str, Any]) -> str:
+    _ = words.gettext
+    day = date.fromisoformat(row["day"])
+    until = date.fromisoformat(row.get("until", row["day"]))
+    lines = [span_text(words, (day, until)), _("in: {n}").format(n=words.number(row["in"]))]
+    if row["before_day"]:
+        first = date.fromisoformat(row["before_day"])
+        lines.append(f"{span_text(words, (first, first + (until - day)))}: {words.number(row['before'])}")
+    if note := _state(words, row["state"]):
+        lines.append(note)
+    if row["layout"]:
+        lines.append(_("new layout"))
+    return "\n".join(lines)
+
+
+def _state(words: Words, state: str) -> str:
+    _ = words.gettext
+    return {
+        "partly": _("partly watched"),
+        "unwatched": _("not watched"),
+        "closed": _("closed"),
+        "running": _("not over yet"),
+    }.get(state, "")
+
+
+def _days(words: Words, found: PeriodFigures) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            words.day(date.fromisoformat(row["day"]), form="EEE d MMM y"),
+            words.number(row["in"]),
+            words.number(row["before"]) if row["before_day"] else "",
+            "; ".join(
+                part
+                for part in (_state(words, row["state"]), words.gettext("new layout") if row["layout"] else "")
+                if part
+            ),
+        )
+        for row in found.series
+    ]
+
+
+def _gaps(words: Words, found: PeriodFigures) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            words.day(date.fromisoformat(row["day"]), form="EEE d MMM y"),
+            row["camera"],
+            words.number(row["gaps"]),
+            words.duration(row["gap_s"]),
+        )
+        for row in found.gaps
+    ]
+
+
+# Ways --------------------------------------------------------------------------------------------------------------
+
+
+def _names(words: Words, asked: ShopPeriod, found: PeriodFigures) -> Callable[[str], str]:
+    """Slug to what is written for it."""
+    _ = words.gettext
+    lines = {line.slug: line.name for layout in asked.layouts for line in layout.lines}
+    zones = {zone.slug: zone.name for zone in asked.shop.layout.zones} | {
+        place.zone: place.name for place in (*found.zones, *found.queues)
+    }
+    fixed = {START: _("Entrance"), END: _("Left"), OTHER: _("Others")}
+    known = lines | zones | fixed
+    return lambda slug: known.get(slug, slug)
+
+
+def _funnel(words: Words, found: PeriodFigures, zone: str, name: Callable[[str], str]) -> list[FunnelRow]:
+    _ = words.gettext
+    steps = found.funnels.get(zone, found.funnels[""])
+    section = name(zone) if zone in found.funnels and zone else _("Any section")
+    titles = {
+        "entered": _("Came in"),
+        "section": section,
+        "queue": _("Stood at the till"),
+        "served": _("Were served"),
+        "receipts": _("Receipts"),
+    }
+    top = max([step.count or 0 for step in steps] + [1])
+    return [_funnel_row(words, step, titles[step.step], top, found.currency) for step in steps]
+
+
+def _funnel_row(words: Words, step: FunnelStep, title: str, top: int, currency: str) -> FunnelRow:
+    between_steps = None if step.step in ("entered", "receipts") else beside(words, step.of_before, currency)
+    bar = row_bar(step.count or 0, None, None, None, top=top, tip=f"{title}\n{words.number(step.count)}")
+    share = None if step.step == "entered" else beside(words, step.share, currency)
+    return FunnelRow(title, words.number(step.count), bar, share, between_steps)
+
+
+def _flows(words: Words, found: PeriodFigures, name: Callable[[str], str]) -> Markup:
+    _ = words.gettext
+    heads = [_("Entrance"), *(_("Stop {n}").format(n=number) for number in range(1, 9))]
+    label = _("Where people went from stop to stop; the table below says the same")
+    return sankey(found.flows, name=name, form=words.number, heads=heads, label=label)
+
+
+def _transitions(
+    words: Words, found: PeriodFigures, name: Callable[[str], str]
+) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (
+            name(row["from"]),
+            name(row["to"]),
+            words.number(row["steps"]),
+            tell_share(words, row["share"]),
+            words.number(row["n"]),
+        )
+        for row in found.transitions
+    ]
+
+
+# Hours -------------------------------------------------------------------------------------------------------------
+
+
+def _occupancy(words: Words, found: PeriodFigures) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """The hours that any week day has, and a row for each week day."""
+    at = {(row["weekday"], row["hour"]): row for row in found.occupancy}
+    hours = list(dict.fromkeys(row["hour"] for row in found.occupancy))
+    first = min((_hour_order(row["hour"]) for row in found.occupancy), default=0)
+    hours.sort(key=lambda hour: (_hour_order(hour) - first) % 24)
+    top = max((row["inside"] or 0.0 for row in found.occupancy), default=0.0) or 1.0
+    days = sorted({row["weekday"] for row in found.occupancy})
+    rows = []
+    for day in days:
+        title = words.weekday(date(2024, 1, 1) + timedelta(days=day))
+        rows.append((title, [_cell(words, at.get((day, hour)), title, hour, top) for hour in hours]))
+    return [f"{hour:02d}" for hour in hours], rows
+
+
+def _hour_order(hour: int) -> int:
+    """Hours after midnight belong to the night before."""
+    return (hour - 4) % 24
+
+
+def _cell(words: Words, row: Mapping[str, Any] | None, day: str, hour: int, top: float) -> Cell:
+    if row is None:
+        return Cell("", "", None)
+    _ = words.gettext
+    if row["inside"] is None:
+        return Cell(NOTHING, _("too few people to be shown"), 0)
+    lines = [
+        f"{day} {hour:02d}:00",
+        _("inside: {n}").format(n=words.number(row["inside"], digits=1)),
+        _("in: {n}").format(n=words.number(row["in"], digits=1)),
+        words.ngettext("mean of {n} day", "mean of {n} days", row["days"]).format(n=row["days"]),
+    ]
+    inside = float(row["inside"])
+    return Cell(words.number(inside, digits=0 if inside >= 9.5 else 1), "\n".join(lines), round(LEVELS * inside / top))
+
+
+__all__ = ["Beside", "PeriodView", "choices", "period_view", "span_text"]
