@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import get_args
 from urllib.parse import urlsplit
 
 import av
 
 from vitrina.errors import CameraError
+from vitrina.floor.counting.presence import SourceReason
 from vitrina.floor.setup.address import without_credentials
 
-REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO, CLOCK_SET = (
-    "connection refused",
-    "camera hung",
-    "connection lost",
-    "password refused",
-    "no such stream",
-    "camera not reachable",
-    "not a video",
-    "clock set forward",
-)
+REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO, CLOCK_SET = get_args(SourceReason)
 """Reasons as they stand in the lake's table of gaps."""
 
 RETRY_S = {DENIED: 60.0}

@@ -13,6 +13,17 @@ from vitrina.floor.counting.clock import Step, step
 
 MINUTE_S = 60.0
 Reason = Literal["no frames", "clock set back", "not running"]
+SourceReason = Literal[
+    "connection refused",
+    "camera hung",
+    "connection lost",
+    "password refused",
+    "no such stream",
+    "camera not reachable",
+    "not a video",
+    "clock set forward",
+]
+"""What the camera itself says about a time without frames, in place of "no frames"."""
 
 
 @dataclass(frozen=True, slots=True)
