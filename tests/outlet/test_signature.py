@@ -3,6 +3,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,3 +66,14 @@ def test_what_was_changed_or_is_old_is_refused(changed: dict[str, str], body: by
 def test_a_secret_that_is_none_is_refused(secret: str) -> None:
     with pytest.raises(InputError, match="24 to 64 bytes"):
         check_secret(secret)
+
+
+def test_the_example_in_the_documentation_accepts_ours_and_nothing_else() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "webhooks.md").read_text(encoding="utf-8")
+    example: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], example)
+    headers = signed_headers(SECRET, "msg_1", int(time.time()), b"{}")
+
+    assert example["is_from_vitrina"](SECRET, headers, b"{}")
+    assert not example["is_from_vitrina"](SECRET, headers, b"{} ")
+    assert not example["is_from_vitrina"](SECRET, headers | {"webhook-timestamp": "1"}, b"{}")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -138,3 +139,23 @@ def test_promtool_has_nothing_to_say(chain_home: Any, serve: Any, door: None) ->
 
     assert "vitrina_camera_frames_total" in text
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_the_alerts_in_the_documentation_are_rules_about_metrics_that_exist(
+    chain_home: Any, serve: Any, door: None, tmp_path: Path
+) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    folder = Path(__file__).parents[2] / "docs" / "how-to"
+    page = (folder / "prometheus.md").read_text(encoding="utf-8")
+    rules = "groups:\n" + page.split("```yaml\ngroups:\n")[1].split("```")[0]
+    (tmp_path / "rules.yml").write_text(rules)
+    text = scrape(serve(chain_home), busy(chain_home))
+
+    done = subprocess.run([promtool, "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    named = re.findall(r"\bvitrina_\w+", rules + (folder / "vitrina-grafana.json").read_text(encoding="utf-8"))
+    assert [name for name in named if name not in text] == []
