@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ class ActivityMap:
     def __init__(self, first: Grey, *, options: ActivityOptions | None = None) -> None:
         """first: (h, w), sides multiples of the cell; nothing is known but this picture."""
         self._options = options or ActivityOptions()
-        self._looked = first.copy()
+        self._looked = _Picture.of(first.copy())
         self._background = first.copy()
         self._noise = np.zeros_like(_cell_means(first))
 
@@ -88,10 +89,13 @@ class ActivityMap:
     def compare(self, grey: Grey, people: Cells) -> Activity:
         """grey: (h, w). people: (rows, columns), where somebody was last seen: any change there is worth a look."""
         options = self._options
-        change, gain = _difference(grey, self._looked)
-        from_background, _ = _difference(grey, self._background)
+        now = _Picture.of(grey)
+        change, gain = _difference(now, self._looked)
         enough = np.minimum(options.floor + options.noise_times * self._noise, options.ceiling)
-        busy = (change > enough) & ((from_background > enough) | people)
+        busy = change > enough
+        if (busy & ~people).any():
+            from_background, _ = _difference(now, _Picture.of(self._background))
+            busy &= (from_background > enough) | people
         switched = float(busy.mean()) > options.switched or not 1 / options.switched_gain < gain < options.switched_gain
         return Activity(_without_specks(busy), change, switched)
 
@@ -105,16 +109,30 @@ class ActivityMap:
         step = np.float32(_share(dt, options.quiet_s)) * quiet + np.float32(options.false_alarm) * mistaken
         if not activity.switched:
             self._noise += step * (activity.change - self._noise)
-        cv2.copyTo(grey, _to_pixels(looked), self._looked)
-        cv2.accumulateWeighted(grey, self._background, _share(dt, options.background_s), _to_pixels(quiet | mistaken))
+        if looked.any():
+            cv2.copyTo(grey, _to_pixels(looked), self._looked.grey)
+            self._looked = _Picture.of(self._looked.grey)
+        learnt = _to_pixels(quiet | mistaken)
+        cv2.accumulateWeighted(grey, self._background, _share(dt, options.background_s), learnt)
 
 
-def _difference(grey: Grey, before: Grey) -> tuple[Grey, float]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """A small grey picture with the means of its cells."""
+
+    grey: Grey
+    means: Grey
+
+    @classmethod
+    def of(cls, grey: Grey) -> Self:
+        return cls(grey, _cell_means(grey))
+
+
+def _difference(now: _Picture, before: _Picture) -> tuple[Grey, float]:
     """Mean absolute difference of each cell once the common gain is taken out, and that gain."""
-    ratios = (_cell_means(grey) + DARK) / (_cell_means(before) + DARK)
-    gain = float(np.median(ratios))
-    expected = before * gain + DARK * (gain - 1)
-    return _cell_means(np.abs(grey - expected)), gain
+    gain = float(np.median((now.means + DARK) / (before.means + DARK)))
+    expected = before.grey * np.float32(gain) + np.float32(DARK * (gain - 1))
+    return _cell_means(np.abs(now.grey - expected)), gain
 
 
 def _cell_means(grey: Grey) -> Grey:
@@ -130,7 +148,9 @@ def _without_specks(busy: Cells) -> Cells:
 
 
 def _to_pixels(cells: Cells) -> NDArray[np.uint8]:
-    return np.repeat(np.repeat(cells.astype(np.uint8), CELL_PX, axis=0), CELL_PX, axis=1)
+    rows, columns = cells.shape
+    size = (columns * CELL_PX, rows * CELL_PX)
+    return np.asarray(cv2.resize(cells.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _share(dt: float, over_s: float) -> float:

@@ -77,13 +77,15 @@ class Look:
 class _View:
     """What is known of one camera. found: boxes in pixels of the detector's input.
 
-    again: (rows, columns) cells on which two looks disagreed; patience: how many more looks each cell is worth.
+    people: (rows, columns) cells with somebody in them; again: cells on which two looks disagreed; patience: how many
+    more looks each cell is worth.
     """
 
     size_wh: tuple[int, int]
     input_hw: tuple[int, int]
     activity: ActivityMap
     phase_s: float
+    people: Cells
     again: Cells
     patience: NDArray[np.int8]
     found: Found = field(default_factory=Found.nobody)
@@ -147,10 +149,11 @@ class Looker:
         canvas_rgb, placement = self._detector.fit(frame.rgb, input_hw)
         grey = small_grey(canvas_rgb)
         view = self._view(frame, input_hw, grey)
-        people = cells_of(view.found.sure(SURE), view.activity.shape)
-        activity = view.activity.compare(grey, people)
+        activity = view.activity.compare(grey, view.people)
         regions, whole = self._choose(view, activity, frame.t)
-        holding = view.found.take(~touched(view.found.boxes_xyxy, activity.busy | view.again))
+        holding = view.found
+        if regions:
+            holding = holding.take(~touched(holding.boxes_xyxy, activity.busy | view.again))
         cost_s = time.thread_time() - start
         return _Plan(view, frame.t, canvas_rgb, placement, grey, activity, regions, whole, holding, cost_s)
 
@@ -162,7 +165,7 @@ class Looker:
         # Cameras that start together shall not all be due together.
         phase_s = self._options.whole_s * (len(self._views.keys() - {frame.camera_id}) * GOLDEN % 1.0)
         nowhere, impatient = np.zeros(activity.shape, np.bool_), np.zeros(activity.shape, np.int8)
-        view = _View(frame.size_wh, input_hw, activity, phase_s, nowhere, impatient)
+        view = _View(frame.size_wh, input_hw, activity, phase_s, nowhere, nowhere, impatient)
         self._views[frame.camera_id] = view
         return view
 
@@ -213,9 +216,10 @@ class Looker:
         view, busy = plan.view, plan.activity.busy
         shape = view.activity.shape
         looked = _cells_in(plan.regions, shape)
-        people = cells_of(plan.found.sure(SURE), shape)
+        if plan.regions:
+            view.people = cells_of(plan.found.sure(SURE), shape)
         dt = plan.t - view.t if np.isfinite(view.t) else 0.0
-        view.activity.learn(plan.grey, plan.activity, looked=looked, people=people, dt=dt)
+        view.activity.learn(plan.grey, plan.activity, looked=looked, people=view.people, dt=dt)
         # A look that doubt alone called for leaves no more patience than there was.
         view.patience[busy | (plan.whole and not view.again.any())] = self._options.again
         view.again = np.zeros(shape, np.bool_)
