@@ -22,6 +22,7 @@ BENCHMARKS = {
     "measures": "a day's figures from the lake: the demo chain, a year of one shop; filling the demo chain",
     "tracking": "our tracker on PETS09-S2L1 beside ByteTrack and C-BIoU, and their speed with 50 people",
 }
+    "manyshops": "the chain's pages over several hundred shops: read for the first time, and later",
 """Name → what it measures; the module `benchmarks.NAME` has `run() -> Report`."""
 
 

@@ -19,6 +19,8 @@ import httpx
 import uvicorn
 
 from benchmarks.table import Report
+from vitrina.floor.measures.ledger import Ledger
+from vitrina.floor.measures.period import marks_of
 from vitrina.floor.setup import shops
 from vitrina.floor.setup.shopfile import ShopFile
 from vitrina.floor.simulate.chain import Chain, simulate_chain
@@ -34,7 +36,15 @@ from vitrina.web.app import create_app
 END_DAY = date(2026, 3, 10)
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 ASKED = 10  # days of each shop
-PAGES = ("list of shops", "a day's page", "a measure's card")
+PAGES = (
+    "list of shops",
+    "a day's page",
+    "a measure's card",
+    "the chain",
+    "shops side by side",
+    "cameras",
+    "a period of 28 days",
+)
 DEMO_S, YEAR_S, FIRST_BYTE_S = 0.3, 1.0, 0.1
 
 Timed = tuple[str, float, float]
@@ -43,8 +53,8 @@ Timed = tuple[str, float, float]
 
 def run() -> Report:
     with tempfile.TemporaryDirectory() as folder:
-        demo = _measure(Path(folder) / "demo", simulate_chain(3, 28, end_day=END_DAY, until=NOW))
-        year = _measure(Path(folder) / "year", simulate_chain(1, 365, end_day=END_DAY, until=NOW))
+        demo, demo_s = _measure(Path(folder) / "demo", simulate_chain(3, 28, end_day=END_DAY, until=NOW))
+        year, year_s = _measure(Path(folder) / "year", simulate_chain(1, 365, end_day=END_DAY, until=NOW))
     rows: list[list[object]] = [
         [
             lake,
@@ -56,6 +66,8 @@ def run() -> Report:
         for lake, found in (("3 shops × 28 days", demo), ("1 shop × 365 days", year))
         for kind, times in _by_kind(found).items()
     ]
+    added_up = (("3 shops × 28 days", demo_s), ("1 shop × 365 days", year_s))
+    rows += [[lake, "days added up once, by a job", 1, "", "", round(seconds, 1), ""] for lake, seconds in added_up]
     slowest = {name: max(last for _, _, last in found) for name, found in (("demo", demo), ("year", year))}
     first_byte = max(first for kind, first, _ in (*demo, *year) if kind in PAGES)
     return Report(
@@ -70,14 +82,20 @@ def run() -> Report:
     )
 
 
-def _measure(home: Path, chain: Chain) -> list[Timed]:
+def _measure(home: Path, chain: Chain) -> tuple[list[Timed], float]:
+    """The requests, and the seconds that the hourly job needed to add up all days that are over."""
     settings = load_settings({"VITRINA_HOME": str(home)})
     cookie = _fill(settings, chain)
-    with _serving(settings) as address, _browser(address, cookie) as client:
-        return [_timed(client, kind, path) for kind, path in _requests(chain)]
+    start = time.perf_counter()
+    book = Ledger(Lake(settings.lake, tables=FLOOR_TABLES), settings.home / "sums")
+    for shop in chain.shops:
+        book.fill(shop.slug, marks_of(shop, ()), chain.days[0], END_DAY - timedelta(days=1))
+    added_up_s = time.perf_counter() - start
+    with serving(settings) as address, browser(address, cookie) as client:
+        return [_timed(client, kind, path) for kind, path in _requests(chain)], added_up_s
 
 
-def _browser(address: str, cookie: str) -> httpx.Client:
+def browser(address: str, cookie: str) -> httpx.Client:
     return httpx.Client(base_url=address, cookies={"vitrina": cookie}, headers={"Accept": "text/html"}, timeout=60)
 
 
@@ -92,8 +110,33 @@ def _requests(chain: Chain) -> Iterator[tuple[str, str]]:
             yield "heat on the plan", f"/shops/{shop.slug}/heat.png?day={day}"
             yield "a day from the API", f"/api/v1/shops/{shop.slug}/day?day={day}"
             yield "a table as CSV", f"/api/v1/shops/{shop.slug}/tables/zones.csv?day={day}"
+        yield from _periods(shop.slug, len(chain.days))
+    if len(chain.shops) > 1:
+        slugs = ",".join(shop.slug for shop in chain.shops)
+        for back in range(ASKED):
+            period = f"to={END_DAY - timedelta(days=back + 1)}"
+            yield "the chain", f"/chain?{period}"
+            yield "the chain, by another measure", f"/chain?{period}&measure=conversion&sort=change"
+            yield "shops side by side", f"/chain/compare?shops={slugs}&{period}"
+            yield "the chain from the API", f"/api/v1/chain?{period}"
+    for span in ("day", "week"):
+        yield "cameras", f"/cameras?range={span}"
     for name in ("footfall", "conversion", "stopping_power"):
         yield "a measure's card", f"/measures/{name}"
+
+
+def _periods(slug: str, days: int) -> Iterator[tuple[str, str]]:
+    """Each another period than those before, but for `again`."""
+    yesterday = END_DAY - timedelta(days=1)
+    for length in (7, 28, 91, 364):
+        for back in range(3 if length <= days else 0):
+            last = yesterday - timedelta(days=back)
+            query = f"from={last - timedelta(days=length - 1)}&to={last}"
+            yield f"a period of {length} days", f"/shops/{slug}/period?{query}"
+            yield f"a period of {length} days, again", f"/shops/{slug}/period?{query}"
+            yield f"a period of {length} days from the API", f"/api/v1/shops/{slug}/period?{query}&against=year"
+            yield "a period's table as CSV", f"/api/v1/shops/{slug}/period/tables/transitions.csv?{query}"
+    yield "a period that runs", f"/shops/{slug}/period?from={END_DAY}&to={END_DAY}"
 
 
 def _timed(client: httpx.Client, kind: str, path: str) -> Timed:
@@ -136,7 +179,7 @@ def _fill(settings: Settings, chain: Chain) -> str:
 
 
 @contextmanager
-def _serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings) -> Iterator[str]:
     config = uvicorn.Config(create_app(settings, now=lambda: NOW), host="127.0.0.1", port=0, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

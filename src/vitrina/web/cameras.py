@@ -17,6 +17,7 @@ from vitrina.floor.measures.watching import (
     Strip,
     by_camera,
     camera_now,
+    said_lately,
     strip,
     worst_first,
 )
@@ -90,10 +91,17 @@ def recent_gaps(site: Site, cameras: Sequence[Camera], span: Span) -> list[Gap]:
 
 
 def _said(site: Site) -> dict[Place, dict[str, Any]]:
+    """What workers answer here; of cameras that are watched elsewhere, what they put on record lately."""
     step = int(site.figures.now().timestamp()) // ASK_EVERY_S
-    home = site.settings.home
+    home, now = site.settings.home, site.figures.now()
+
+    def read() -> pa.Table:
+        days = (now.date() - timedelta(days=1), now.date() + timedelta(days=1))
+        return WATCHING["newest_health"]({"health": site.lake.expr("health", days=days)}).to_pyarrow()
+
+    on_record = site.figures.once(("camera health", int(now.timestamp()) // READ_EVERY_S), read)
     answers = site.figures.once(("camera sockets", step), lambda: all_health(home))
-    return {(one["shop"], one["camera"]): one for one in answers}
+    return said_lately(on_record, now) | {(one["shop"], one["camera"]): one for one in answers}
 
 
 def _recent(site: Site, span: Span) -> tuple[pa.Table, list[Gap]]:
@@ -105,10 +113,10 @@ def _recent(site: Site, span: Span) -> tuple[pa.Table, list[Gap]]:
     def read() -> tuple[pa.Table, list[Gap]]:
         days = (first, now.date() + timedelta(days=1))
         tables = {name: site.lake.expr(name, days=days) for name in ("presence", "gaps")}
-        answers = {name: query(tables).to_pyarrow() for name, query in WATCHING.items()}
-        return answers["minutes_by_quarter"], [
+        minutes, on_record = (WATCHING[name](tables).to_pyarrow() for name in ("minutes_by_quarter", "gap_rows"))
+        return minutes, [
             Gap(row["shop_id"], row["camera_id"], row["t"], row["until_t"], row["gap_s"], row["reason"])
-            for row in answers["gap_rows"].to_pylist()
+            for row in on_record.to_pylist()
         ]
 
     return site.figures.once(("cameras", span, int(now.timestamp()) // READ_EVERY_S), read)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vitrina.floor.camera.health import PROBLEMS, Health
 from vitrina.floor.layout import CameraLayout, Layout, Plan, Shop
-from vitrina.floor.measures.watching import ADVICE, WATCHING, by_camera, camera_now, strip, worst_first
+from vitrina.floor.measures.watching import ADVICE, WATCHING, by_camera, camera_now, said_lately, strip, worst_first
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)  # 14:00 in Riga; the shop is open from 10 to 18
 LIVE = CameraLayout("door", "Door", "loop:clip.mp4", (640, 360))
@@ -112,6 +112,21 @@ def test_shares_are_what_minutes_say(spans, slot):
         for place in range(96)
     )
     assert found.share == pytest.approx(min(1.0, 450.0 / due))
+
+
+def test_what_a_worker_elsewhere_put_on_record_lately_counts(lake, story, here):
+    row = dict.fromkeys(("fps_claimed", "running_s", "watched_s"), 300.0)
+    row |= {"state": "lost", "fps_wanted": 5.0, "fps_got": 0.0, "lag_s": 0.2, "frames": 9, "dropped": 3, "damaged": 0}
+    row |= {"reconnects": 4, "clock_jumps": 0, "problems": "dark,covered", "last_error": "timed out"}
+    story.add("health", NOW - timedelta(minutes=15), **row | {"state": "running", "problems": ""}, camera_id="door")
+    story.add("health", NOW - timedelta(minutes=7), **row, camera_id="door")
+    story.store()
+    rows = WATCHING["newest_health"]({"health": lake.expr("health")}).to_pyarrow()
+    said = said_lately(rows, NOW)[here.slug, "door"]
+    found = camera_now(here, LIVE, said, None, NOW)
+    assert (found.state, found.troubles) == ("lost", ("lost", "dark", "covered"))
+    assert (found.reconnects, found.dropped, found.error) == (4, 3, "timed out")
+    assert said_lately(rows, NOW + timedelta(minutes=30)) == {}
 
 
 def test_the_lake_gives_quarters_of_an_hour(lake, story):

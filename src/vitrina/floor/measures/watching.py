@@ -25,6 +25,8 @@ Fill = Literal["full", "part", "gap", "off"]
 Place = tuple[str, str]
 """Shop and camera."""
 
+HEALTH_S = 300.0
+"""A row of the health table is of so many seconds."""
 FRESH_S = 180.0
 """A minute reaches the lake so soon after it ended."""
 SLOW = 0.5
@@ -96,14 +98,33 @@ def gap_rows(tables: Tables) -> ibis.Table:
     return tables["gaps"].select("shop_id", "camera_id", "t", "until_t", "gap_s", "reason")
 
 
-WATCHING = {"minutes_by_quarter": minutes_by_quarter, "gap_rows": gap_rows}
+def newest_health(tables: Tables) -> ibis.Table:
+    """The newest five minutes on record of each camera."""
+    told = ("state", "fps_wanted", "fps_got", "lag_s", "dropped", "reconnects", "problems", "last_error")
+    newest = {name: tables["health"][name].argmax(tables["health"].t) for name in told}
+    return tables["health"].group_by(("shop_id", "camera_id")).agg(newest_t=_.t.max(), **newest)
+
+
+WATCHING = {"minutes_by_quarter": minutes_by_quarter, "gap_rows": gap_rows, "newest_health": newest_health}
 """The questions behind the cameras' page."""
+
+
+def said_lately(rows: pa.Table, now: datetime) -> dict[Place, dict[str, Any]]:
+    """What the health table says of cameras, in a worker's words, as long as it is not older than a few minutes."""
+    found = {}
+    for row in rows.to_pylist():
+        until = row["newest_t"] + timedelta(seconds=HEALTH_S)
+        if (now - until).total_seconds() < HEALTH_S + FRESH_S:
+            problems = [problem for problem in row["problems"].split(",") if problem]
+            last = until.timestamp() if row["fps_got"] else None
+            found[row["shop_id"], row["camera_id"]] = row | {"problems": problems, "last_wall_s": last}
+    return found
 
 
 def camera_now(
     shop: Shop, camera: CameraLayout, said: Mapping[str, Any] | None, newest: datetime | None, now: datetime
 ) -> Camera:
-    """said: what its worker answers, None when none does. newest: start of the newest minute in the lake."""
+    """said: what its worker answers, or said lately; None when nobody does. newest: the newest minute in the lake."""
     common = {"shop": shop.slug, "camera": camera.slug, "name": camera.name}
     if said is not None:
         return _by_worker(said, common)
