@@ -108,7 +108,7 @@ def undisturbed() -> Facts:
     return life.end()
 
 
-@pytest.mark.parametrize("cut", [0, 1, 3, 12, 44, 70, 93, 137, 170, 200])
+@pytest.mark.parametrize("cut", [1, 12, 44, 93, 170])
 def test_a_worker_that_is_there_again_at_once_writes_what_an_undisturbed_one_writes(cut: int) -> None:
     """Unconfirmed people, crossings that may still be U-turns, waits and heat included; and it is one person."""
     boxes, life = one_who_queues(), Life()
@@ -122,7 +122,7 @@ def test_a_worker_that_is_there_again_at_once_writes_what_an_undisturbed_one_wri
     assert len(people(found)) == 1
 
 
-@pytest.mark.parametrize("cut", range(14, 150, 15))
+@pytest.mark.parametrize("cut", [14, 44, 89, 134])
 @pytest.mark.parametrize("pause_s", [1.5, 3.0])
 def test_over_a_short_pause_nothing_is_lost_nothing_is_split_and_the_pause_is_a_gap(cut: int, pause_s: float) -> None:
     boxes, life = one_who_queues(), Life()
@@ -281,11 +281,11 @@ def test_a_state_that_cannot_be_used_is_logged_and_the_worker_begins_anew(
 
 def test_what_is_kept_grows_with_the_people_in_view_and_not_with_time() -> None:
     life, sizes = Life(), []
-    for minute in range(120):
+    for minute in range(60):
         life.see(walk(speed_px_s=180.0), range(30), start=START + 60 * minute)
         sizes.append(len(json.dumps(life.kept)))
 
-    assert max(sizes[60:]) <= 1.05 * max(sizes[:60])
+    assert max(sizes[30:]) <= 1.05 * max(sizes[:30])
 
 
 def test_two_shops_with_the_same_people_have_other_ids() -> None:

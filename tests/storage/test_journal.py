@@ -217,7 +217,9 @@ def test_a_commit_that_fails_in_any_way_is_logged_and_tried_again(
 
 
 @pytest.mark.parametrize("content", ["", '{"state": {"ne', "[]", "{}", '{"state": {}, "rows": {"ticks": "no rows"}}'])
-def test_a_damaged_entry_is_named_and_what_to_do(tmp_path: Path, content: str) -> None:
+def test_a_damaged_entry_is_named_and_set_aside_at_the_next_start(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     lake = open_lake(tmp_path)
     journal = open_journal(tmp_path, lake)
     journal.note({"ticks": [tick(1)]}, {"next": 2})
@@ -225,14 +227,15 @@ def test_a_damaged_entry_is_named_and_what_to_do(tmp_path: Path, content: str) -
     damaged = tmp_path / "journal" / "000000000002.json"
     damaged.write_text(content)
 
-    with pytest.raises(StorageError, match=r"000000000002\.json: .*Move this file"):
+    with pytest.raises(StorageError, match=r"000000000002\.json: .*goes on from the entry before"):
         journal.restore()
     with pytest.raises(StorageError, match=r"000000000002\.json"):
         journal.close()
 
-    damaged.unlink()
     after = open_journal(tmp_path, lake)
     assert after.restore() == {"next": 2}
+    assert "set aside as 000000000002.damaged" in caplog.text
+    assert damaged.with_suffix(".damaged").read_text() == content
     after.close()
     assert ticks_in(lake) == [1]
 

@@ -33,7 +33,7 @@ CONFIRM_S = 1.0
 
 
 # One person of a frame, as it is kept in the state.
-PERSON = np.dtype([("moment", np.int64), ("track_id", np.int64), ("box_xyxy", np.float32, (4,))])
+PERSON = np.dtype([("moment", np.int32), ("track_id", np.int32), ("box_xyxy", np.float32, (4,))])
 
 
 @dataclass(frozen=True, slots=True)

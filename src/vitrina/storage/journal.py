@@ -40,7 +40,10 @@ class Journal:
     """
 
     def __init__(self, folder: Path, lake: Lake, *, writer_id: str, commit_s: float, commit_rows: int = 5000) -> None:
-        """Raises ConflictError while another process (or object) has this journal open."""
+        """Raises ConflictError while another process (or object) has this journal open.
+
+        An entry that cannot be read is set aside and logged: the camera goes on from the one before.
+        """
         self._folder = folder
         self._lake = lake
         self._writer_id = writer_id
@@ -51,6 +54,7 @@ class Journal:
         self._closed = False
         self._lock = _lock(folder)
         try:
+            _set_aside_damaged(folder)
             noted = [number for number, _ in _entries(folder)]
             committed = [lake.committed(table, writer_id) or 0 for table in lake.tables]
             self._last = max(noted + committed, default=0)
@@ -165,6 +169,15 @@ class _Entry(NamedTuple):
     rows: dict[str, pa.Table]
 
 
+def _set_aside_damaged(folder: Path) -> None:
+    for _, path in _entries(folder):
+        try:
+            _read(path)
+        except StorageError as error:
+            path.rename(path.with_suffix(".damaged"))
+            logger.error("%s It was set aside as %s.", error, path.with_suffix(".damaged").name)  # noqa: TRY400
+
+
 def _commit(folder: Path, lake: Lake, writer_id: str) -> int:
     """Gives how many rows the lake had not had."""
     entries = list(_entries(folder))
@@ -215,8 +228,8 @@ def _read(path: Path) -> _Entry:
         return _Entry(content["state"], {table: _unpack(packed) for table, packed in content["rows"].items()})
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise StorageError(
-            f"{path}: a journal entry cannot be read ({error}). Move this file to another folder and start the camera "
-            "again: it goes on from the entry before, or from new, and only this entry's rows are missing."
+            f"{path}: a journal entry cannot be read ({error}). When its camera starts again it goes on from the entry "
+            "before, or from new, and only this entry's rows are missing."
         ) from error
 
 

@@ -67,14 +67,14 @@ class HeatGrid:
         return cells
 
     def state(self) -> dict[str, Any]:
-        at, seconds = np.array(list(self._cells), np.int32).reshape(-1, 2), np.array(list(self._cells.values()))
+        at, seconds = np.array(list(self._cells), np.int16).reshape(-1, 2), np.array(list(self._cells.values()))
         return {"t": self._t, "cells": pack(at), "seconds": pack(seconds.astype(np.float64))}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state()`; cells that are off the plan by now are left out."""
         self._t = state["t"]
         limit = np.ceil(self._size_m * 100 / self._cell_cm)
-        at = unpack(state["cells"], np.int32, -1, 2)
+        at = unpack(state["cells"], np.int16, -1, 2)
         for (ix, iy), seconds in zip(at.tolist(), unpack(state["seconds"], np.float64, len(at)).tolist(), strict=True):
             if 0 <= ix < limit[0] and 0 <= iy < limit[1]:
                 self._cells[ix, iy] += seconds
