@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,3 +193,15 @@ def test_people_cut_off_by_the_edge_do_not_count_for_heights() -> None:
             return boxes, np.array([0.9, 0.9, 0.9, 0.2], np.float32)
 
     assert people_heights(Found(), [np.zeros((100, 100, 3), np.uint8)] * 60).tolist() == [40.0] * 50
+
+
+@pytest.mark.slow
+def test_inputs_of_many_sizes_cost_no_more_memory_than_a_few(detector: PersonDetector) -> None:
+    process, rng = psutil.Process(), np.random.default_rng(1)
+    used = []
+    for _ in range(3):
+        for height, width in rng.integers(2, 13, (120, 2)) * 32:
+            detector.find(np.zeros((height, width, 3), np.uint8))
+        used.append(process.memory_info().rss)
+
+    assert used[2] - used[0] < 12e6
