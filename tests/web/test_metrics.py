@@ -64,15 +64,15 @@ def busy(home: Any) -> str:
 
 
 def scrape(address: str, key: str) -> str:
-    answer = httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"})
+    answer = httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=60)
     assert answer.status_code == 200
     return answer.text
 
 
 def test_every_process_is_in_it(chain_home: Any, serve: Any) -> None:
     key, address = busy(chain_home), serve(chain_home)
-    httpx.get(f"{address}/sign-in")
-    httpx.get(f"{address}/no/such/page")
+    httpx.get(f"{address}/sign-in", timeout=60)
+    httpx.get(f"{address}/no/such/page", timeout=60)
 
     found = read(scrape(address, key))
 
@@ -92,7 +92,7 @@ def test_every_process_is_in_it(chain_home: Any, serve: Any) -> None:
 def test_a_route_is_named_by_its_template_and_nobody_by_name(chain_home: Any, serve: Any) -> None:
     key, address = busy(chain_home), serve(chain_home)
     reader = chain_home.key(chain_home.person("sven@example.org", ("seller", None)), "figures.view", "shop.view")
-    httpx.get(f"{address}/api/v1/shops/demo-berlin", headers={"Authorization": f"Bearer {reader}"})
+    httpx.get(f"{address}/api/v1/shops/demo-berlin", headers={"Authorization": f"Bearer {reader}"}, timeout=60)
 
     text = scrape(address, key)
 
@@ -125,7 +125,7 @@ def test_this_machine_needs_no_key_only_where_the_setting_says_so(
     home = replace(empty_home, settings=replace(empty_home.settings, metrics_local=local))
     headers = {"X-Forwarded-For": "203.0.113.7"} if forwarded else {}
 
-    assert httpx.get(f"{serve(home)}/metrics", headers=headers).status_code == status
+    assert httpx.get(f"{serve(home)}/metrics", headers=headers, timeout=60).status_code == status
 
 
 @pytest.mark.slow
