@@ -17,6 +17,10 @@ from babel.messages.pofile import write_po
 
 from vitrina.cli.clip import CAPTION
 from vitrina.floor.measures.cards import MEASURES
+from vitrina.floor.measures.views import VIEWS
+from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
+from vitrina.floor.measures.quality import sentences
+from vitrina.floor.measures.watching import ADVICE
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import LANGUAGES
 from vitrina.web.wording import NOTES, REASONS
@@ -66,9 +70,18 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         yield "floor/counting/presence.py", reason
     for table in FLOOR_TABLES.values():
         yield "floor/store.py", table.comment
+    for view in VIEWS.values():
+        for sentence in (view.comment, *(comment for _name, _kind, comment in view.columns)):
+            yield "floor/measures/views.py", sentence
     for card in MEASURES.values():
-        for sentence in (card.title, card.definition, card.interval, card.hides, *(one.title for one in card.checks)):
+        for sentence in (card.title, card.definition, card.interval, card.hides):
             yield "floor/measures/cards.py", sentence
+    for measure in CHAIN_MEASURES.values():
+        yield "floor/measures/chainmeasures.py", measure.title
+    for sentence in sorted(sentences()):
+        yield "floor/measures/quality.py", sentence
+    for sentence in ADVICE.values():
+        yield "floor/measures/watching.py", sentence
 
 
 def main() -> None:

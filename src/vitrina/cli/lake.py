@@ -15,6 +15,7 @@ from pyarrow import csv
 from rich.console import Console
 from rich.table import Table
 
+from vitrina.cli.sandbox import sandbox
 from vitrina.errors import InputError
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import ENGINES, Settings
@@ -94,6 +95,9 @@ def sql(
         csv.write_csv(answer, sys.stdout.buffer)
     else:
         Console().print(_answer(answer))
+
+
+app.command()(sandbox)
 
 
 @app.command()

@@ -74,6 +74,20 @@ def ask(
             return _first_rows(connection.sql(query), max_rows)
 
 
+def ask_rows(
+    query: str, tables: Mapping[str, pa.Table], *, memory_mb: int, threads: int | None, timeout_s: float, max_rows: int
+) -> pa.Table:
+    """The answer to one SELECT over tables that are in memory, and over nothing else. Raises as `ask` does."""
+    with open_duckdb(memory_mb=memory_mb, threads=threads) as connection:
+        for name, rows in tables.items():
+            connection.register(name, rows)
+        connection.execute("SET enable_external_access=false")
+        connection.execute("SET lock_configuration=true")
+        with _explained(timeout_s, memory_mb), _interrupted_after(connection, timeout_s):
+            _check_select(connection, query)
+            return _first_rows(connection.sql(query), max_rows)
+
+
 def _first_rows(answer: duckdb.DuckDBPyRelation, max_rows: int) -> pa.Table:
     reader: pa.RecordBatchReader = answer.to_arrow_reader(10_000)
     batches, rows = [], 0

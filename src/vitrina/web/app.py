@@ -178,6 +178,8 @@ def _see_chain(site: Site) -> None:
 
 
 async def _add_up(site: Site) -> None:
+    """Not while everybody comes back after a start: a minute later."""
+    await sleep(GLANCE_S)
     await run_sync(_add_up_first_page, site, abandon_on_cancel=True)
 
 

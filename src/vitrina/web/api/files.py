@@ -7,6 +7,7 @@ import io
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from fastapi.encoders import jsonable_encoder
 from starlette.responses import JSONResponse, Response
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -15,7 +16,7 @@ MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apa
 def as_file(table: pa.Table, form: str, *, name: str) -> Response:
     """form: json, csv or parquet. JSON is answered in place, the others are offered as a download."""
     if form == "json":
-        return JSONResponse(table.to_pylist())
+        return JSONResponse(jsonable_encoder(table.to_pylist()))
     return Response(
         _bytes(table, form),
         media_type=MEDIA_TYPES[form],

@@ -52,6 +52,14 @@ for (const field of document.querySelectorAll("[data-submits]")) {
   field.addEventListener("change", () => { if (field.value) field.form.requestSubmit(); });
 }
 
+for (const field of document.querySelectorAll("[data-asks]")) {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    field.form.requestSubmit();
+  });
+}
+
 for (const button of document.querySelectorAll("[data-copies]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
