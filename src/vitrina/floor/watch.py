@@ -75,9 +75,12 @@ class Watch:
 
 
 class Sink(Protocol):
-    """Where rows go. `finish` when the source came to its end; `close` in any case, and nothing is left behind."""
+    """Where rows go. `keep`: what was noted is safe on this disk. `finish` when the source came to its end; `close` in
+    any case, and nothing is left behind.
+    """
 
     def note(self, rows: Rows) -> None: ...
+    def keep(self) -> None: ...
     def finish(self) -> None: ...
     def close(self) -> None: ...
 
@@ -90,14 +93,19 @@ class LiveSink:
         self._going_on = going_on
         self._rows: Rows = {}
         self._due = time.monotonic()
-        self.note(going_on.rows)
+        if going_on.rows:
+            self.note(going_on.rows)
 
     def note(self, rows: Rows) -> None:
         for table, some in rows.items():
             self._rows.setdefault(table, []).extend(some)
         if time.monotonic() >= self._due:
-            self._write()
+            self.keep()
             self._due = time.monotonic() + NOTE_EVERY_S
+
+    def keep(self) -> None:
+        self._journal.note(self._rows, self._going_on.state())
+        self._rows = {}
 
     def finish(self) -> None:
         """A live camera comes to no end: what is open goes on with the next start."""
@@ -105,13 +113,9 @@ class LiveSink:
     def close(self) -> None:
         """Who waits to be placed waits for the next worker, as after a crash."""
         try:
-            self._write()
+            self.keep()
         finally:
             self._journal.close()
-
-    def _write(self) -> None:
-        self._journal.note(self._rows, self._going_on.state())
-        self._rows = {}
 
 
 class FileSink:
@@ -127,6 +131,9 @@ class FileSink:
 
     def note(self, rows: Rows) -> None:
         self.replay.add(rows)
+
+    def keep(self) -> None:
+        """Nothing needs to be: the file is still there."""
 
     def finish(self) -> None:
         self.replay.add(self._recorder.rows(self._pipeline.finish()))

@@ -45,7 +45,7 @@ def wanted(floor: Shopfloor, *slugs: str) -> dict[tuple[str, str], Wanted]:
     return {("riga-1", slug): Wanted("first", floor.door(slug)) for slug in slugs}
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> bool:
+def eventually(condition: Callable[[], bool], *, within_s: float = 60.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():

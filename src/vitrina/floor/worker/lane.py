@@ -89,6 +89,12 @@ class Lane:
     def ask_to_stop(self) -> None:
         self._stop.set()
 
+    def keep(self) -> None:
+        """What was seen is safe on this disk, and reaches the lake even if nobody closes the camera any more."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.under.sink.keep()
+
     def close(self, *, within_s: float = 3.0) -> None:
         """Put away what was seen, whether or not the camera lets go of its thread."""
         self._stop.set()

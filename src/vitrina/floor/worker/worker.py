@@ -115,7 +115,7 @@ class Worker:
         self.lanes = {other: one for other, one in self.lanes.items() if other != place}
         del self._editions[place]
         self._server.shut(place)
-        _close(lane)
+        _try(lane, lane.close)
 
     def _raise_first(self) -> None:
         for lane in self.lanes.values():
@@ -123,11 +123,13 @@ class Worker:
                 raise lane.error
 
     def _close_all(self) -> None:
+        """First all is made safe, which takes no time; the lake may take longer than we are given."""
         for lane in self.lanes.values():
             lane.ask_to_stop()
+            _try(lane, lane.keep)
         self._server.close()
         with ThreadPoolExecutor(CLOSING) as pool:
-            list(pool.map(_close, self.lanes.values()))
+            list(pool.map(lambda lane: _try(lane, lane.close), self.lanes.values()))
 
 
 def _same(wanted: Wanted | None, edition: str) -> bool:
@@ -151,8 +153,8 @@ def _look_alone(looker: Looker | GivenBoxes, lane: Lane, frame: Frame) -> Look |
         return None
 
 
-def _close(lane: Lane) -> None:
+def _try(lane: Lane, end: Callable[[], None]) -> None:
     try:
-        lane.close()
+        end()
     except Exception:  # the edge of a worker loop; rows that were not committed wait in the journal
         logger.exception("camera %s: what it saw last was not put away; the next start does it", lane.camera_id)
