@@ -33,6 +33,8 @@ WATCHED_WARN, WATCHED_FAIL = 0.9, 0.5
 CHECKED_TABLES = ("crossings", "visits", "waits", "presence", "receipts")
 
 WATCHED = "presence.watched"
+WATCHED_TITLE = "share of the opening hours that was watched"
+WATCHED_ADVICE = "Look at the cameras' page: which one was not watched, and why."
 HOURS, SHARE, ROWS = "hours", "share", "rows"
 
 
@@ -147,7 +149,7 @@ NOTHING: Row = {"rows": 0, "rows_day": 0, "newest": None}
 
 def _find(check: Check, row: Row, facts: Facts) -> Finding:
     verdict, value = check.judge(row, facts)
-    advice = check.advice.format(shop=facts.shop.slug) if verdict in ("warn", "fail") else ""
+    advice = check.advice if verdict in ("warn", "fail") else ""
     name = f"{check.table}.{check.name}"
     return Finding(name, check.table, facts.shop.slug, check.title, verdict, value, check.unit, advice)
 
@@ -157,12 +159,8 @@ def _watched(shop: Shop, share: float | None) -> Finding:
     verdict: Verdict = "none"
     if known and share is not None:
         verdict = "fail" if share < WATCHED_FAIL else "warn" if share < WATCHED_WARN else "pass"
-    advice = "Look at the cameras' page: which one was not watched, and why." if verdict in ("warn", "fail") else ""
-    value = share if known else None
-    return Finding(
-        WATCHED, "presence", shop.slug, "share of the opening hours that was watched", verdict, value,
-        SHARE, advice,
-    )  # fmt: skip
+    advice = WATCHED_ADVICE if verdict in ("warn", "fail") else ""
+    return Finding(WATCHED, "presence", shop.slug, WATCHED_TITLE, verdict, share if known else None, SHARE, advice)
 
 
 # Judges ------------------------------------------------------------------------------------------------------------
@@ -308,8 +306,7 @@ CHECKS: tuple[Check, ...] = (
         "currencies",
         {"currency_least": _.currency.min(), "currency_most": _.currency.max()},
         _foreign,
-        "Receipts in another currency are left out of sales. Correct the shop's currency: "
-        "`vitrina floor shop export {shop}`.",
+        "Receipts in another currency are left out of sales. Look at the tills' import, or correct the shop's file.",
     ),
     Check(
         "receipts",
@@ -322,3 +319,8 @@ CHECKS: tuple[Check, ...] = (
     ),
 )
 """Every check; that of the share watched is `presence.watched` and needs the opening hours besides."""
+
+
+def sentences() -> set[str]:
+    """Every title and every advice, to be translated."""
+    return {text for check in CHECKS for text in (check.title, check.advice)} | {WATCHED_TITLE, WATCHED_ADVICE}

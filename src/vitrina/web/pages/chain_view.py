@@ -218,8 +218,8 @@ def _card(words: Words, total: Total) -> TotalCard:
     _, measure, currency = words.gettext, total.measure, total.currency
     how = {
         "sum": words.ngettext("{n} shop added up", "{n} shops added up", total.shops),
-        "together": words.ngettext("{n} shop", "{n} shops taken together", total.shops),
-        "median": words.ngettext("{n} shop", "median of {n} shops", total.shops),
+        "together": words.ngettext("{n} shop alone", "{n} shops taken together", total.shops),
+        "median": words.ngettext("median of {n} shop", "median of {n} shops", total.shops),
     }[total.how].format(n=words.number(total.shops))
     change, swing, clear = told_change(
         words, measure, total.found.value, total.change.value, total.change.low, total.change.high
