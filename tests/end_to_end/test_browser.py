@@ -260,3 +260,41 @@ def test_an_invitation_can_be_handed_over_as_a_picture(address: str, browse: Any
 
     assert page.get_by_role("img", name="The link as a QR code").is_visible()
     assert "/invitations/" in page.locator("#link").inner_text()
+
+
+# A shop over a period ------------------------------------------------------------------------------------------------
+
+PERIOD = "/shops/demo-berlin/period?from=2026-03-04&to=2026-03-09&against=2026-03-03..2026-03-03"
+
+
+def test_a_period_can_be_chosen_and_printed_on_a4(address: str, browse: Any, downloads: Path) -> None:
+    page = browse(address)
+    sign_in(page, "/shops/demo-berlin")
+
+    page.get_by_role("link", name="Period").click()
+    page.wait_for_url("**/period")
+    page.get_by_label("From", exact=True).fill("2026-03-04")
+    page.get_by_role("button", name="Show").first.click()
+    page.wait_for_url("**from=2026-03-04**")
+    page.locator("#zone").select_option("promo")
+    page.locator("#funnel").get_by_role("button", name="Show").click()
+    page.wait_for_url("**from=2026-03-04**zone=promo**")
+    assert page.locator("#funnel tbody th").nth(1).inner_text() == "Promo display"
+    paper = downloads / "period.pdf"
+    page.pdf(path=str(paper), prefer_css_page_size=True)
+
+    assert paper.read_bytes().count(b"/Type /Page\n") >= 6 or paper.read_bytes().count(b"/Type /Page") >= 6
+    assert b"/MediaBox [0 0 594" in paper.read_bytes() or b"/MediaBox [0 0 595" in paper.read_bytes()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_period_fits_a_phone_and_can_be_read(address: str, browse: Any, downloads: Path, scheme: str) -> None:
+    page = browse(address, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, color_scheme=scheme)
+    sign_in(page, "/shops/demo-berlin")
+
+    page.goto(PERIOD)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate(CONTRAST) == []
+    page.screenshot(path=str(downloads / "period.png"), full_page=True)
+    assert (downloads / "period.png").stat().st_size > 50_000

@@ -10,6 +10,7 @@ from typing import get_args
 
 from vitrina.floor.counting.presence import Reason, SourceReason
 from vitrina.floor.measures import figures as notes
+from vitrina.floor.measures.compared import MOVED, PAIRS, PARTLY_COUNTED
 from vitrina.floor.measures.figures import Change, Figure
 from vitrina.web.words import NOTHING, Words
 
@@ -119,6 +120,9 @@ NOTES: tuple[str, ...] = (
     notes.MORE_THAN_FOOTFALL,
     notes.OTHER_CURRENCY,
     notes.CLOSED,
+    MOVED,
+    PARTLY_COUNTED,
+    PAIRS,
 )
 """Every note that a figure may carry; each has a translation."""
 
@@ -127,9 +131,10 @@ REASONS: tuple[str, ...] = (*get_args(Reason), *get_args(SourceReason), "stream 
 
 
 def _one_note(words: Words, note: str) -> str:
-    too_few = re.fullmatch(re.escape(notes.TOO_FEW).replace(r"\{k\}", r"(\d+)"), note)
-    if too_few:
-        return words.gettext(notes.TOO_FEW).format(k=too_few[1])
+    for template in (notes.TOO_FEW, PAIRS):
+        number = re.fullmatch(re.sub(r"\\\{\w+\\\}", r"(\\d+)", re.escape(template)), note)
+        if number:
+            return re.sub(r"\{\w+\}", number[1], words.gettext(template))
     return words.gettext(note)
 
 

@@ -13,7 +13,7 @@ from vitrina.floor.measures.figures import Figure
 
 MOVED = "not the same zone before and after"
 PARTLY_COUNTED = "some days were not watched in full: the sum is too low"
-WATCHED_DAYS_ONLY = "days that were watched in full"
+PAIRS = "the change is over {n} pairs of days"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from math import isfinite
 import numpy as np
 
 from vitrina.floor.measures import figures
-from vitrina.floor.measures.compared import Compared
+from vitrina.floor.measures.compared import PAIRS, Compared
 from vitrina.floor.measures.figures import Change, Figure, hidden, known
 from vitrina.floor.measures.rows import Floats, Mask, doubles
 from vitrina.floor.measures.stretch import Stretch
@@ -71,7 +71,9 @@ class Comparison:
             return shown
         steps = count(self.now)[both] - count(self.before)[both]
         found = days.ratio(steps, np.ones(len(steps)))
-        return Compared(_noted(shown.now, "", _known(found)), shown.before)
+        alone = both.sum() < max(self.now.complete.sum(), self.before.complete.sum())
+        note = PAIRS.format(n=int(both.sum())) if alone else ""
+        return Compared(_noted(shown.now, note, _known(found)), shown.before)
 
     def _told(
         self, name: str, unit: str, part: Stretch, estimate: Estimate, people: Callable[[Stretch], float] | None

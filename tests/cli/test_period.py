@@ -1,0 +1,112 @@
+"""`vitrina floor report` over a period, and the job that adds up days."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from vitrina.cli.lake import open_lake
+from vitrina.cli.period import add_up_days, parse_against, parse_period
+from vitrina.cli.report import report
+from vitrina.errors import InputError
+from vitrina.floor.setup import shops
+from vitrina.floor.setup.shopfile import ShopFile
+from vitrina.floor.simulate.chain import simulate_chain
+from vitrina.floor.simulate.write import write_chain
+from vitrina.settings import Settings, load_settings
+from vitrina.storage.database import Database
+from vitrina.storage.secrets import SecretBox
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=2)
+BEFORE = f"{YESTERDAY - timedelta(days=3)}..{YESTERDAY - timedelta(days=2)}"
+SPAN = ("--from", YESTERDAY - timedelta(days=1), "--to", YESTERDAY)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A simulated shop of four days that are over."""
+    home = tmp_path_factory.mktemp("home")
+    settings = load_settings({"VITRINA_HOME": str(home)}, folder=home)
+    chain = simulate_chain(1, 4, end_day=YESTERDAY)
+    database = Database(settings.database)
+    database.migrate()
+    with database.session() as session:
+        shop = chain.shops[0]
+        shops.apply(session, ShopFile(shop, {}), "test", box=SecretBox(home), now=shop.layout.valid_from)
+    database.dispose()
+    write_chain(open_lake(settings), chain)
+    return settings
+
+
+def run(settings: Settings, *arguments: object) -> Result:
+    app = typer.Typer()
+    app.command()(report)
+    words = ["--shop", "demo-berlin", *map(str, arguments)]
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, words, obj=settings)
+
+
+def test_a_period_is_reported_as_text_json_and_page_with_the_same_numbers(settings: Settings, tmp_path: Path) -> None:
+    text, told = run(settings, *SPAN, "--against", BEFORE), run(settings, *SPAN, "--json")
+    page = run(settings, *SPAN, "--html", tmp_path / "period.html")
+
+    found = json.loads(told.stdout)
+    footfall = found["figures"]["footfall"]["now"]["value"]
+    assert f"{footfall:,.0f}".replace(",", " ") in text.stdout
+    assert "against" in text.stdout
+    assert "(simulated data)" in text.stdout
+    assert page.exit_code == 0, page.output
+    html = (tmp_path / "period.html").read_text()
+    assert f"{footfall:,.0f}".replace(",", " ") in html
+    for title in ("Zones", "Queues", "Funnel over any section", "From zone to zone", "People inside", "Days"):
+        assert title in html
+    assert "<script" not in html
+
+
+def test_nothing_else_may_be_compared_with_nothing(settings: Settings) -> None:
+    found = json.loads(run(settings, *SPAN, "--against", "none", "--json").stdout)
+    assert found["against"] is None
+    assert all(figure["before"] is None for figure in found["figures"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "2026-03-09", "--to", "2026-03-01"), "swap the two"),
+        (("--from", "soon"), "expected a day as YYYY-MM-DD"),
+        (("--from", "2026-03-09", "--against", "monday"), "--against: expected before"),
+        (("--to", "9000-01-01"), "has not begun"),
+    ],
+)
+def test_what_is_no_period_is_refused(settings: Settings, arguments: tuple[str, ...], words: str) -> None:
+    done = run(settings, *arguments)
+    assert isinstance(done.exception, InputError)
+    assert words in str(done.exception)
+
+
+def test_periods_are_read_from_words() -> None:
+    today = date(2026, 3, 10)
+    assert parse_period("", "yesterday", today) == (date(2026, 2, 10), date(2026, 3, 9))
+    assert parse_period("2026-03-01", "", today) == (date(2026, 3, 1), date(2026, 3, 9))
+    week = (date(2026, 3, 3), date(2026, 3, 9))
+    assert parse_against("before", week) == (date(2026, 2, 24), date(2026, 3, 2))
+    assert parse_against("year", week) == (date(2025, 3, 4), date(2025, 3, 10))
+    assert parse_against("2026-01-01..2026-01-02", week) == (date(2026, 1, 1), date(2026, 1, 2))
+    assert parse_against("none", week) is None
+
+
+def test_the_job_adds_up_what_is_over_once_and_ends_when_it_is_told(settings: Settings) -> None:
+    lake = open_lake(settings)
+    first = add_up_days(settings, lake, check=lambda: None)
+    assert first <= 4
+    assert add_up_days(settings, lake, check=lambda: None) == 0
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        add_up_days(settings, lake, check=stop)
