@@ -83,7 +83,20 @@ def test_a_stalled_network_that_catches_up_leaves_no_gap() -> None:
     moments, times = run(clock, at(25, 60), delay=delay)
 
     assert len(times) == 1500
+    assert clock.lag_s < 0.1
     assert np.abs(times - moments).max() < 0.1
+    assert clock.jumps == 0
+
+
+def test_a_machine_that_has_too_much_to_do_for_some_seconds_loses_no_time() -> None:
+    def delay(s: float) -> float:
+        return 0.02 + (0.9 * (s - 20.0) if 20.0 <= s < 26.0 else max(0.0, 5.4 - 0.9 * (s - 26.0)) if s >= 26.0 else 0.0)
+
+    clock = StreamClock()
+    moments, times = run(clock, at(25, 60), delay=delay)
+
+    assert len(times) == 1500
+    assert np.abs(times - moments).max() < 0.2
     assert clock.jumps == 0
 
 
@@ -114,7 +127,7 @@ def test_a_stream_clock_that_does_not_count_seconds_is_found_out(rate: float) ->
 
     assert not clock.own
     assert np.abs(np.diff(times) - np.diff(moments))[21 * 20 :].max() < 0.01
-    assert np.abs(times - moments).max() < 5.0
+    assert np.abs(times - moments).max() < 6.5
 
 
 def test_a_new_timestamp_base_after_a_reconnect_goes_on_by_the_wall_clock() -> None:

@@ -13,23 +13,28 @@ from vitrina.floor.camera.health import LATE_S
 FAR_S = 2.0
 """Clocks that differ by more than this do not drift: one of them was set."""
 FAR_FOR_S = 3.0
-"""A stalled network brings old pictures, too, but only for a moment."""
+LATE_FOR_S = 10.0
+"""A stalled network, or a machine that has too much to do, brings old pictures, too, but catches up."""
 SLEW = 0.01
 """Small differences are worked off so slowly that no dwell time changes by more than this share."""
 WINDOW_S = 3.0
 WRONG_RATE = 0.03
 """A stream clock that gains or loses so much in each of `WRONG_WINDOWS` windows does not count seconds."""
 WRONG_WINDOWS = 3
+STEADY = 0.25
+"""A wrong clock gains as much in each window, within this share; a busy network or machine does not."""
 
 
 class StreamClock:
     """Gives each picture its time in seconds since the epoch. Times only grow.
 
-    jumps: how often a clock was found wrong and set anew. lag_s: how late the last picture arrived.
+    jumps: how often a clock was found wrong and set anew; wall_jumps: of those, how often it was this machine's.
+    lag_s: how late the last picture arrived.
     """
 
     def __init__(self) -> None:
         self.jumps = 0
+        self.wall_jumps = 0
         self.lag_s = 0.0
         self.last_t: float | None = None
         self._wall: _Wall | None = None
@@ -54,7 +59,8 @@ class StreamClock:
         """
         passed_s, self._mono_s = max(0.0, mono_s - self._mono_s), mono_s
         wall = self._wall = self._wall or _Wall(wall_s - mono_s)
-        self.jumps += wall.follow(wall_s - mono_s, mono_s, passed_s, connecting=self._stream is None)
+        jumped = wall.follow(wall_s - mono_s, mono_s, passed_s, connecting=self._stream is None)
+        self.jumps, self.wall_jumps = self.jumps + jumped, self.wall_jumps + jumped
         stream = self._stream = self._stream or _Stream(mono_s - (pts_s or 0.0), mono_s)
         if self.own and pts_s is not None:
             late, jumped = stream.take(pts_s, mono_s, passed_s)
@@ -76,8 +82,8 @@ class _Wall:
 
     def __init__(self, told: float) -> None:
         self.base = told
-        self._told = told
         self._far_since: float | None = None
+        self._is_behind = False
 
     def follow(self, told: float, mono_s: float, passed_s: float, *, connecting: bool) -> bool:
         """Go by the wall clock; whether somebody set it.
@@ -87,17 +93,17 @@ class _Wall:
         """
         if connecting:
             self.base = max(self.base, told)
-        far = told - self.base
+        far, was_set = told - self.base, False
         if abs(far) <= FAR_S:
-            self._far_since = None
+            self._far_since, self._is_behind = None, False
         elif self._far_since is None:
             self._far_since = mono_s
-        elif far > 0.0 and mono_s - self._far_since > FAR_FOR_S:
-            self.base = told
+        elif mono_s - self._far_since > FAR_FOR_S:
+            was_set = far > 0.0 or not self._is_behind
+            self._is_behind = far < 0.0
+            self.base = max(self.base, told)
         self.base += min(SLEW * passed_s, max(-SLEW * passed_s, told - self.base))
-        jumped = abs(told - self._told) > FAR_S
-        self._told = told
-        return jumped
+        return was_set
 
 
 class _Stream:
@@ -108,6 +114,7 @@ class _Stream:
         self.is_wrong = False
         self._pts_s: float | None = None
         self._far_since: float | None = None
+        self._least_far = delay
         self._begin(delay, mono_s)
 
     def take(self, pts_s: float, mono_s: float, passed_s: float) -> tuple[bool, bool]:
@@ -125,23 +132,25 @@ class _Stream:
         return False, jumped
 
     def _follow(self, delay: float, mono_s: float, passed_s: float) -> bool:
-        """A picture that came sooner than any before corrects at once; one that is late for long, a wrong clock."""
+        """A picture that came sooner than any before corrects at once; when all are late for long, a clock is wrong."""
         if self._least_before is not None and self._least_before > self.offset:
             self.offset += min(self._least_before - self.offset, SLEW * passed_s)
         self.offset = min(self.offset, delay)
         if delay - self.offset <= FAR_S:
             self._far_since = None
-        elif self._far_since is None:
-            self._far_since = mono_s
-        elif mono_s - self._far_since > FAR_FOR_S:
-            self.offset, self._far_since = delay, None
-            return True
-        return False
+            return False
+        if self._far_since is None:
+            self._far_since, self._least_far = mono_s, delay
+        self._least_far = min(self._least_far, delay)
+        if mono_s - self._far_since <= LATE_FOR_S:
+            return False
+        self.offset, self._far_since = self._least_far, None
+        return True
 
     def _begin(self, delay: float, mono_s: float) -> None:
         self._began_s, self._least = mono_s, delay
         self._least_before: float | None = None
-        self._gaining = 0
+        self._gained, self._windows = 0.0, 0
 
     def _measure(self, delay: float, mono_s: float) -> None:
         """Window by window: the least delay, and whether it keeps growing or shrinking faster than clocks drift."""
@@ -150,7 +159,8 @@ class _Stream:
         if window_s < WINDOW_S:
             return
         gained = 0.0 if self._least_before is None else (self._least - self._least_before) / window_s
-        sign = int(gained > WRONG_RATE) - int(gained < -WRONG_RATE)
-        self._gaining = sign if sign * self._gaining <= 0 else self._gaining + sign
+        steady = abs(gained - self._gained) <= STEADY * abs(gained)
+        self._windows = self._windows + 1 if steady and abs(gained) > WRONG_RATE else int(abs(gained) > WRONG_RATE)
+        self._gained = gained
         self._began_s, self._least, self._least_before = mono_s, delay, self._least
-        self.is_wrong = self.is_wrong or abs(self._gaining) >= WRONG_WINDOWS
+        self.is_wrong = self.is_wrong or self._windows >= WRONG_WINDOWS

@@ -71,7 +71,7 @@ class Converter:
         if abs(width / height - first_width / first_height) > 0.02 * first_width / first_height:
             raise CameraError(
                 f"{self._name}: at {t:.1f} s the picture changes from {first_width}×{first_height} to {width}×{height}."
-                " That is another view: cut the recording there and watch the second half as a camera of its own."
+                " That is another view. Cut a recording there; for a camera, set its size and draw its layout anew."
             )
 
 

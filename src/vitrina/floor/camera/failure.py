@@ -13,7 +13,7 @@ from vitrina.errors import CameraError
 from vitrina.floor.counting.presence import SourceReason
 from vitrina.floor.setup.address import without_credentials
 
-REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO, CLOCK_SET = get_args(SourceReason)
+REFUSED, HUNG, LOST, DENIED, MISSING, UNREACHABLE, NO_VIDEO, LATE, CLOCK_SET = get_args(SourceReason)
 """Reasons as they stand in the lake's table of gaps."""
 
 RETRY_S = {DENIED: 60.0}

@@ -110,10 +110,10 @@ class Health:
         self._settled_t = None
 
     def reason_for(self, t: float, until: float) -> str | None:
-        """Why no frame came between two times, where that is known; the longest pause between them counts."""
+        """Why no frame was seen between two times, where a pause of the source is most of the reason."""
         shared = [(min(p.until, until) - max(p.t, t), p.reason) for p in tuple(self._pauses)]
-        longest = max(shared, default=(0.0, ""))
-        return longest[1] if longest[0] > 0.0 else None
+        longest_s, reason = max(shared, default=(0.0, ""))
+        return reason if longest_s > 0.5 * (until - t) else None
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as JSON: for the worker's socket, the log, the health table."""

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from vitrina.errors import CameraError
 from vitrina.floor.camera.clock import StreamClock
 from vitrina.floor.camera.decode import Converter, decoded, with_video
-from vitrina.floor.camera.failure import CLOCK_SET, HUNG, NO_VIDEO, RETRY_S, StreamError, ended, explain
+from vitrina.floor.camera.failure import CLOCK_SET, HUNG, LATE, NO_VIDEO, RETRY_S, StreamError, ended, explain
 from vitrina.floor.camera.health import Health, Pause
 from vitrina.floor.camera.thin import Thinning
 from vitrina.floor.frame import Frame
@@ -237,7 +237,8 @@ class _Reader(threading.Thread):
         raise broken
 
     def _take(self, picture: av.VideoFrame) -> None:
-        health, clock, had_own, jumps = self._health, self._clock, self._clock.own, self._clock.jumps
+        health, clock, had_own, was_set = self._health, self._clock, self._clock.own, self._clock.wall_jumps
+        jumps = clock.jumps
         if picture.is_corrupt:
             health.damaged += 1
             return
@@ -250,7 +251,8 @@ class _Reader(threading.Thread):
         if health.state == "lost":
             self._note_recovery(t)
         elif health.last_t is not None and t - health.last_t > SILENT_S:
-            health.note_pause(Pause(health.last_t, t, CLOCK_SET if clock.jumps > jumps else HUNG))
+            reason = CLOCK_SET if clock.wall_jumps > was_set else LATE if clock.jumps > jumps else HUNG
+            health.note_pause(Pause(health.last_t, t, reason))
         health.note_frame(t)
         health.size_wh = (picture.width, picture.height)
         if self._thinning.keeps(t):

@@ -21,6 +21,7 @@ SourceReason = Literal[
     "no such stream",
     "camera not reachable",
     "not a video",
+    "pictures late",
     "clock set forward",
 ]
 """What the camera itself says about a time without frames, in place of "no frames"."""
