@@ -69,6 +69,9 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
+    pool = GstRtspServer.RTSPThreadPool()
+    pool.set_max_threads(len(indexes))  # a stream opens with its next key frame; the others need not wait for it
+    server.set_thread_pool(pool)
     for index in indexes:
         server.get_mount_points().add_factory(f"/{index.stem}", Factory(index, began))
     if not server.attach(None):
