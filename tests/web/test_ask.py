@@ -46,6 +46,7 @@ def test_an_answer_is_a_table_and_files_with_the_same_rows(anna: Any) -> None:
     assert all(f'<td class="num">{row["people"]}</td>' in page for row in rows)
     assert file.column("people").to_pylist() == [row["people"] for row in rows]
     assert "3 rows" in page
+    assert "Simulated data" in page
 
 
 def test_every_question_to_begin_with_has_an_answer(anna: Any) -> None:

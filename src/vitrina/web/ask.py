@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vitrina.errors import DeniedError, InputError
 from vitrina.floor.layout import Shop
@@ -51,8 +52,16 @@ def parse_question(site: Site, who: SignedIn, *, sql: str, first: str, last: str
     return Asked(check_sql(sql) if sql.strip() else "", since, until, raw)
 
 
-def answer(site: Site, who: SignedIn, asked: Asked, *, action: str = "figures.view") -> pa.Table:
-    """The rows, of the shops in which `action` is permitted. Every question is on record.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """simulated: rows that the simulator made were among those that could be read."""
+
+    rows: pa.Table
+    simulated: bool
+
+
+def answer(site: Site, who: SignedIn, asked: Asked, *, action: str = "figures.view") -> Answer:
+    """The answer, from the shops in which `action` is permitted. Every question is on record.
 
     Raises InputError, DeniedError or LimitError.
     """
@@ -63,17 +72,24 @@ def answer(site: Site, who: SignedIn, asked: Asked, *, action: str = "figures.vi
         what = {"query": asked.sql, "from": str(asked.first), "to": str(asked.last), "raw": asked.raw}
         audit.record(session, who.person_id, "lake.sql", "lake", None, what)
     if asked.raw:
-        return site.lake.sql(asked.sql, timeout_s=TIMEOUT_S, max_rows=MOST_ROWS)
+        rows = site.lake.sql(asked.sql, timeout_s=TIMEOUT_S, max_rows=MOST_ROWS)
+        return Answer(rows, _simulated(_view(site, "days", shops, asked)))
     # A view whose name stands anywhere in the question is made; the others cost nothing.
     wanted = [name for name in VIEWS if re.search(rf"\b{name}\b", asked.sql, re.IGNORECASE)]
-    return ask_rows(
+    views = {name: _view(site, name, shops, asked) for name in wanted}
+    rows = ask_rows(
         asked.sql,
-        {name: _view(site, name, shops, asked) for name in wanted},
+        views,
         memory_mb=site.settings.query_memory_mb,
         threads=None,
         timeout_s=TIMEOUT_S,
         max_rows=MOST_ROWS,
     )
+    return Answer(rows, any(map(_simulated, views.values())))
+
+
+def _simulated(rows: pa.Table) -> bool:
+    return "simulated" in rows.column_names and bool(pc.any(rows["simulated"]).as_py())
 
 
 def _view(site: Site, name: str, shops: Sequence[Shop], asked: Asked) -> pa.Table:

@@ -35,4 +35,4 @@ def ask_in_sql(
 ) -> Response:
     """The answer to a question over the k-anonymous views of the shops that one may see. Each is on record."""
     asked = ask.parse_question(site, who, sql=q, first=first, last=last, raw=raw)
-    return as_file(ask.answer(site, who, asked, action="figures.export"), form.value, name="answer")
+    return as_file(ask.answer(site, who, asked, action="figures.export").rows, form.value, name="answer")

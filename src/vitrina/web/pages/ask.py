@@ -156,10 +156,10 @@ def _raw_tables(words: Words) -> list[TableHelp]:
 def _answer(site: Site, who: SignedIn, asked: ask.Asked) -> Mapping[str, Any]:
     """What a mistake in the question costs is its answer, not the page with the question in it."""
     try:
-        rows = ask.answer(site, who, asked)
+        found = ask.answer(site, who, asked)
     except VitrinaError as error:
         return {"answer": None, "fault": str(error)}
-    return {"answer": _shown(rows), "fault": ""}
+    return {"answer": _shown(found.rows) | {"simulated": found.simulated}, "fault": ""}
 
 
 def _shown(rows: pa.Table) -> dict[str, Any]:

@@ -105,6 +105,7 @@ async function watch() {
   if (!document.hidden) {
     try {
       await (canvas ? showBoxes : showDots)(AbortSignal.timeout(PATIENCE_MS));
+      if (document.hidden) forget();
     } catch {
       forget();
       say(view.dataset.away);
