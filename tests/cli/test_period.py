@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from vitrina.cli.lake import open_lake
-from vitrina.cli.period import add_up_days, parse_against, parse_period
+from vitrina.cli.period import add_up_days, forget_sums, parse_against, parse_period
 from vitrina.cli.report import report
 from vitrina.errors import InputError
 from vitrina.floor.setup import shops
@@ -110,3 +110,14 @@ def test_the_job_adds_up_what_is_over_once_and_ends_when_it_is_told(settings: Se
 
     with pytest.raises(InterruptedError):
         add_up_days(settings, lake, check=stop)
+
+
+def test_what_retention_deletes_is_not_kept_as_sums_either(settings: Settings) -> None:
+    lake = open_lake(settings)
+    add_up_days(settings, lake, check=lambda: None)
+    assert list(settings.home.glob("sums/demo-berlin/*.arrow"))
+
+    forget_sums(settings, lake, datetime.now(UTC))
+    assert list(settings.home.glob("sums/demo-berlin/*.arrow"))
+    forget_sums(settings, lake, datetime.now(UTC) + timedelta(days=settings.visits_days + 40))
+    assert not list(settings.home.glob("sums/demo-berlin/*.arrow"))

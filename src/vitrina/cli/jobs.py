@@ -43,7 +43,12 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         return f"{sum(lake.compact().values())} files replaced"
 
     def retain(_job: RunningJob) -> str:
-        return f"{sum(lake.retain(retention_rules(settings), datetime.now(UTC)).values())} rows deleted"
+        from vitrina.cli.period import forget_sums
+
+        now = datetime.now(UTC)
+        deleted = lake.retain(retention_rules(settings), now)
+        forget_sums(settings, lake, now)
+        return f"{sum(deleted.values())} rows deleted"
 
     def sums(job: RunningJob) -> str:
         from vitrina.cli.period import add_up_days

@@ -137,8 +137,15 @@ def retain(
         return
     with Console(stderr=True).status("deleting"):
         deleted = lake.retain(rules, now, grace_s=GRACE_S if wait else 0.0)
+        _forget_sums(context.obj, lake, now)
     _record(context.obj, "lake.retain", {"rows": deleted})
     _print_counts(deleted, "rows deleted", as_json=as_json)
+
+
+def _forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:
+    from vitrina.cli.period import forget_sums  # which opens the lake by this module
+
+    forget_sums(settings, lake, now)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from vitrina.cli.lake import open_lake
+from vitrina.cli.lake import open_lake, retention_rules
 from vitrina.cli.place import find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
@@ -25,6 +25,7 @@ from vitrina.floor.measures.rows import Source
 from vitrina.floor.setup import shops
 from vitrina.product import ShopClock
 from vitrina.settings import Settings
+from vitrina.storage.lake import Lake
 
 USUAL_DAYS = 28
 FILLED_DAYS = 400
@@ -110,6 +111,13 @@ def add_up_days(settings: Settings, lake: Source, *, check: Callable[[], None]) 
         first, last = today - timedelta(days=FILLED_DAYS), today - timedelta(days=1)
         added += book.fill(shop.slug, marks_of(shop, layouts), first, last, on_month=check)
     return added
+
+
+def forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:
+    """Delete the sums of days whose visits the lake does not keep any longer."""
+    first = lake.expired(retention_rules(settings), now).get("visits")
+    if first is not None:
+        open_ledger(settings, lake).forget_before(first)
 
 
 def _layouts(session: Session, slug: str) -> tuple[Layout, ...]:
