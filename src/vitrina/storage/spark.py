@@ -44,6 +44,7 @@ OLDEST_JAVA = 17
 GET_JAVA = "apt-get install openjdk-17-jre-headless"
 GET_PYSPARK = "pip install 'vitrina[spark]'"
 
+CANCEL_EVERY_S = 0.2
 _VIEWS_KEPT = 256
 _NO_SCAN_JOBS = 1_000_000
 """Files are listed by the driver alone: a Spark job for every list of files costs more than the listing."""
@@ -288,14 +289,18 @@ def _backend_class() -> Any:
 @contextmanager
 def _interrupted_after(session: SparkSession, timeout_s: float) -> Iterator[None]:
     """End this thread's jobs when the time is over. Raises LimitError then."""
-    context, group, over = session.sparkContext, f"question-{new_id()}", threading.Event()
+    context, group = session.sparkContext, f"question-{new_id()}"
+    answered, over = threading.Event(), threading.Event()
 
     def interrupt() -> None:
+        """Again and again, because a question has many jobs, and none while it is planned."""
+        if answered.wait(timeout_s):
+            return
         over.set()
-        context.cancelJobGroup(group)
+        while not answered.wait(CANCEL_EVERY_S):
+            context.cancelJobGroup(group)
 
-    timer = threading.Timer(timeout_s, interrupt)
-    timer.daemon = True
+    timer = threading.Thread(target=interrupt, daemon=True)
     context.setJobGroup(group, "a question", interruptOnCancel=True)
     timer.start()
     try:
@@ -305,7 +310,7 @@ def _interrupted_after(session: SparkSession, timeout_s: float) -> Iterator[None
             raise LimitError(f"the question took longer than {timeout_s:g} s; ask for fewer days or shops") from error
         raise
     finally:
-        timer.cancel()
+        answered.set()
         timer.join()
         context.setLocalProperty("spark.jobGroup.id", None)
 
