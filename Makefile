@@ -6,9 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
+HOURS ?= 24
+SPEED ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench docs clean
+.PHONY: help setup demo test test-slow check format bench soak docs clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
@@ -37,6 +39,9 @@ format: $(VENV)/.check ## put every file into the house's form
 
 bench: $(VENV)/.bench $(VENV)/.spark ## every benchmark with its peers and bars
 	$(BIN)/python -m benchmarks all
+
+soak: $(VENV)/.bench ## leave it running for HOURS (24) of its scene's time at SPEED (10), after 100 kills of its processes
+	$(BIN)/python -m benchmarks kills soak --hours $(HOURS) --speed $(SPEED)
 
 docs: $(VENV)/.check ## read the documentation at http://127.0.0.1:8001
 	$(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:8001

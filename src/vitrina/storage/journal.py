@@ -175,7 +175,7 @@ def _set_aside_damaged(folder: Path) -> None:
             _read(path)
         except StorageError as error:
             path.rename(path.with_suffix(".damaged"))
-            logger.error("%s It was set aside as %s.", error, path.with_suffix(".damaged").name)  # noqa: TRY400
+            logger.error("%s It was set aside as %s.", error, path.with_suffix(".damaged").name)
 
 
 def _commit(folder: Path, lake: Lake, writer_id: str) -> int:

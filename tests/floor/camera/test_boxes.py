@@ -69,6 +69,15 @@ def test_a_scene_ends_when_it_is_told_to(tmp_path: Path) -> None:
     assert 1 <= len(frames) <= 4
 
 
+def test_a_scene_that_drops_does_so_at_its_own_times(tmp_path: Path) -> None:
+    seen = []
+    with pytest.raises(CameraError, match="drops here"):
+        for frame in camera(tmp_path, fps=50, drops=0.5).frames():
+            seen.append(frame.t)
+
+    assert len(seen) <= 26
+
+
 @pytest.mark.parametrize("told", ["", "?size=320", "?size=320x240&speed=0", "?size=320x240&zoom=2", "?size=0x240"])
 def test_what_is_no_scene_says_what_one_looks_like(told: str) -> None:
     with pytest.raises(InputError, match=r"boxes:scene.txt\?size=640x480"):

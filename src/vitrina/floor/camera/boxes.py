@@ -2,7 +2,8 @@
 
 `boxes:FILE?size=640x480&fps=10` plays a MOT-challenge file again and again. With `&start=MOMENT` the scene began then,
 and goes on whether or not somebody watches: who comes late is in the middle of it. `&speed=10` lets ten of its seconds
-pass in one. `&frames=900` is how many frames there are, where nobody is in the last ones.
+pass in one. `&frames=900` is how many frames there are, where nobody is in the last ones. `&drops=600` has the camera
+drop every 600 s, as a stream does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Scene:
     speed: float = 1.0
     start: float | None = None
     frames: int = 0
+    drops_s: float = 0.0
 
 
 def parse_scene(text: str) -> Scene:
@@ -49,7 +51,7 @@ def parse_scene(text: str) -> Scene:
         if "start" in told:
             scene = replace(scene, start=datetime.fromisoformat(told.pop("start")).timestamp())
         scene = replace(scene, fps=float(told.pop("fps", scene.fps)), speed=float(told.pop("speed", scene.speed)))
-        scene = replace(scene, frames=int(told.pop("frames", 0)))
+        scene = replace(scene, frames=int(told.pop("frames", 0)), drops_s=float(told.pop("drops", 0.0)))
         if told or min(width, height, scene.fps, scene.speed) <= 0:
             raise ValueError(f"what is {', '.join(told)}?" if told else "expected numbers above 0")
     except (KeyError, ValueError) as error:
@@ -89,6 +91,8 @@ class BoxesCamera:
                 self.health.dropped += late  # we are too slow: a live camera would not wait for us
                 index += late
             t = start + index / scene.fps
+            if scene.drops_s and t // scene.drops_s != (self.health.last_t or t) // scene.drops_s:
+                raise CameraError(f"camera {self.camera_id}: the scene drops here, as it was told to.")
             self.health.note_frame(t)
             yield self._frame(index, t)
             index += 1

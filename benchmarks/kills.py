@@ -1,0 +1,402 @@
+"""`kill -9` of our processes at random moments, against the same shops undisturbed: nothing lost, nothing twice.
+
+A whole `vitrina up` with real processes watches shops whose scenes go on while nobody watches. Camera workers, the web,
+the job worker (kept busy with upkeep of the lake), the process for connections and the supervisor itself are killed at
+seeded random moments, one as soon as all are back from the one before. A supervisor is started again by whoever keeps
+services running; here, that is us.
+
+How long a killed worker is away is up to the machine. The scene passes in real time where a worker is back within
+`BACK_S`, and slower where it is not, so that it is always the same story: a few seconds that nobody watched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.scene import EMPTY_S, FPS, scene, write_shop
+from benchmarks.table import BarRow, Report
+from vitrina.floor.camera import open_camera
+from vitrina.floor.given import GivenBoxes
+from vitrina.floor.layout import Shop
+from vitrina.floor.pipeline import Pipeline
+from vitrina.floor.record import Recorder
+from vitrina.floor.setup.shopfile import parse
+from vitrina.floor.store import FLOOR_TABLES
+from vitrina.floor.tracking.mot import MotBoxes
+from vitrina.floor.watch import CameraWatch, open_live, watch
+from vitrina.settings import load_settings
+from vitrina.storage.database import Database
+from vitrina.storage.lake import Lake
+from vitrina.work import jobs
+
+KILLS, SHOPS, SECONDS, SEED = 100, 3, 300.0, 20
+BACK_S = 1.0
+FORKED_S = 0.4
+"""The same for a worker that is forked; such are away for longer because we say so."""
+FRESH_S = 2.5
+"""A camera whose journal has an entry so young is being watched."""
+WEIGHTS = {"cameras": 13, "jobs": 3, "web": 2, "connect": 1, "up": 1}
+UPKEEP = ("lake.compact", "lake.retain", "lake.recover")
+UPKEEP_EVERY_S = 4.0
+COUNTED = ("crossings", "visits", "waits")
+
+Span = tuple[float, float]
+Facts = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Outcome:
+    """What a disturbed run left. killed: how many of each kind. true, found: rows by shop and table."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    true: dict[str, Facts] = field(default_factory=dict)
+    found: dict[str, Facts] = field(default_factory=dict)
+    log: str = ""
+    start_s: float = 0.0
+    speed: float = 1.0
+
+
+def run() -> Report:
+    alone = disturb_worker(kills=KILLS, seed=SEED)
+    outcome = disturb(kills=KILLS, shops=SHOPS, seconds=SECONDS, seed=SEED)
+    bars = [(f"a camera worker alone: {label}", value, bound, ok) for label, value, bound, ok in compare(alone)]
+    bars += compare(outcome)
+    gaps = [row["gap_s"] for facts in outcome.found.values() for row in facts["gaps"]]
+    rows: list[list[object]] = [[label, *told] for label, told in tally(outcome).items()]
+    rows.append(["a worker's start, s; speed of the scene", round(outcome.start_s, 1), round(outcome.speed, 2)])
+    rows.append(["pauses over 2 s: how many, longest s", len(gaps), round(max(gaps, default=0.0), 1)])
+    killed = ", ".join(f"{count} × {kind}" for kind, count in outcome.killed.most_common())
+    return Report(f"kill -9: {killed}; {SHOPS} shops for {SECONDS:g} s", ["what", "undisturbed", "killed"], rows, bars)
+
+
+def disturb(*, kills: int, shops: int, seconds: float, seed: int) -> Outcome:
+    """A run of a scene of `seconds` with so many kills in it."""
+    with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
+        folder, outcome = Path(name), Outcome()
+        scenes = {f"shop-{n}": scene(seconds, seed=seed + n) for n in range(shops)}
+        home = Home(folder, workers=shops)
+        first = folder / "first"
+        outcome.start_s = Home(first, workers=1).time_to_start(write_shop(first, "first", scenes["shop-0"], ""))
+        outcome.speed = speed = min(1.0, BACK_S / outcome.start_s)
+        start = float(round(time.time() + 10 + (5 + shops) * outcome.start_s))
+        moment = datetime.fromtimestamp(start, UTC).isoformat()
+        query = f"start={moment}&speed={speed:g}&frames={round(seconds * FPS)}"
+        files = {slug: write_shop(folder, slug, boxes, query) for slug, boxes in scenes.items()}
+        for file in files.values():
+            home.call("floor", "shop", "apply", str(file))
+        for slug, file in files.items():
+            outcome.true[slug] = undisturbed(parse(file.read_text(), name=file.name).shop, scenes[slug], start)
+        with home.running():
+            time.sleep(max(0.0, start - time.time()))
+            until = start + (seconds - EMPTY_S) / speed
+            outcome.killed = _kill(home, kills=kills, until=until, chance=random.Random(seed))
+            time.sleep(max(0.0, start + (seconds - 2.0) / speed - time.time()))
+        home.call("lake", "compact")
+        outcome.found = {slug: _rows(home.path / "lake", slug) for slug in files}
+        outcome.log = home.log.read_text()
+    return outcome
+
+
+def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: Span = (0.0, 1.5)) -> Outcome:
+    """One camera's worker, killed again and again, at a random moment after it has seen something.
+
+    It is forked, with all that it imports, so that it is away for little more than `down_s`, of the scene's time.
+    """
+    chance = random.Random(seed)
+    lives = [(chance.uniform(*life_s), chance.uniform(*down_s)) for _ in range(kills)]
+    seconds = sum(life + down + BACK_S for life, down in lives) + EMPTY_S + 5.0
+    with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
+        folder, outcome, boxes = Path(name), Outcome(), scene(seconds, seed=seed)
+        first = parse(write_shop(folder, "first", boxes, "").read_text()).shop
+        _end(_fork(folder / "home", first), signal.SIGTERM)  # makes the lake's tables
+        began = time.monotonic()
+        _end(_fork(folder / "home", first), signal.SIGKILL)
+        outcome.start_s = time.monotonic() - began
+        outcome.speed = speed = min(1.0, FORKED_S / outcome.start_s)
+        start = float(round(time.time() + 1))
+        moment = datetime.fromtimestamp(start, UTC).isoformat()
+        query = f"start={moment}&speed={speed:g}&frames={round(seconds * FPS)}"
+        shop = parse(write_shop(folder, "shop-0", boxes, query).read_text()).shop
+        for life, down in lives:
+            worker = _fork(folder / "home", shop)
+            time.sleep(life / speed)
+            _end(worker, signal.SIGKILL)
+            outcome.killed["camera worker"] += 1
+            time.sleep(down / speed)
+        worker = _fork(folder / "home", shop)
+        time.sleep(max(0.0, start + (seconds - 1.0) / speed - time.time()))
+        _end(worker, signal.SIGTERM)
+        outcome.true["shop-0"] = undisturbed(shop, boxes, start)
+        outcome.found["shop-0"] = _rows(folder / "home" / "lake", "shop-0")
+    return outcome
+
+
+def _end(worker: int, how: signal.Signals) -> None:
+    os.kill(worker, how)
+    os.waitpid(worker, 0)
+
+
+def _fork(home: Path, shop: Shop) -> int:
+    """A process that watches the shop's camera until it is told to stop; it has seen a frame when this returns."""
+    seen, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        with os.fdopen(seen, "rb") as pipe:
+            if not pipe.read(1):
+                raise RuntimeError("the worker ended before it saw anything")
+        return child
+    code = 1
+    try:
+        _watch(home, shop, tell)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the edge of a process
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _watch(home: Path, shop: Shop, tell: int) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    settings = load_settings({"VITRINA_HOME": str(home), "VITRINA_LAKE_COMMIT_S": "2"})
+    camera = open_camera(shop.layout.cameras[0].source, camera_id="door", stop=stop)
+    lake = Lake(home / "lake", tables=FLOOR_TABLES)
+    opened = open_live(shop, "door", lake=lake, settings=settings, version=lambda _: shop)
+    under = CameraWatch(shop.layout.cameras[0], camera.health, opened)
+    for state in watch(camera, under, looker=GivenBoxes(), fps=settings.analysis_fps, stop=stop):
+        if state.frames == 1:
+            os.write(tell, b".")
+
+
+class Home:
+    """A home with `vitrina up` in it."""
+
+    def __init__(self, folder: Path, *, workers: int) -> None:
+        self.path, self.log = folder / "home", folder / "log.txt"
+        self._folder = folder
+        self._port = _free_port()
+        self._changed = 0.0
+        self._environ = os.environ | {
+            "VITRINA_HOME": str(self.path),
+            "VITRINA_LAKE_COMMIT_S": "2",
+            "VITRINA_CAMERA_WORKERS": str(workers),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def call(self, *words: str) -> None:
+        done = subprocess.run(
+            self._command(*words), env=self._environ, capture_output=True, text=True, cwd=self._folder
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+
+    def time_to_start(self, file: Path) -> float:
+        """Seconds from the start of a camera worker until it watches."""
+        self.call("floor", "shop", "apply", str(file))
+        began = time.monotonic()
+        command = self._command("up", "--only", "cameras")
+        worker = subprocess.Popen(command, env=self._environ, stdin=subprocess.PIPE, cwd=self._folder)
+        try:
+            while not list(self.path.glob("journal/*/*/*.json")) and time.monotonic() < began + 120:
+                time.sleep(0.02)
+            return time.monotonic() - began
+        finally:
+            worker.terminate()
+            worker.wait(30)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self.start()
+        try:
+            yield
+        finally:
+            if self._process is not None:
+                self._process.terminate()
+                self._process.wait(30)
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            command = self._command("up", "--port", str(self._port))
+            self._process = subprocess.Popen(command, env=self._environ, stdout=out, stderr=out, cwd=self._folder)
+
+    def processes(self) -> list[tuple[str, psutil.Process]]:
+        """Kind and process of all that run now."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        up = psutil.Process(self._process.pid)
+        found = [("up", up)]
+        for child in up.children():
+            with contextlib.suppress(psutil.Error):
+                words = child.cmdline()
+                if "--only" in words:
+                    found.append((words[words.index("--only") + 1], child))
+        return found
+
+    def changed(self) -> None:
+        """Something was killed: what is in the journals now says nothing of who watches."""
+        self._changed = time.time()
+
+    def watches(self, journal: Path) -> bool:
+        """Whether a worker wrote to this journal just now, twice since the last kill, so that it is on its way."""
+        with contextlib.suppress(OSError):
+            youngest = max((entry.stat().st_mtime for entry in journal.glob("*.json")), default=0.0)
+            return youngest >= self._changed + 2.0 and time.time() - youngest <= FRESH_S
+        return False
+
+    def enqueue(self, name: str) -> None:
+        database = Database(f"sqlite:///{self.path / 'vitrina.db'}")
+        try:
+            with database.session() as session:
+                jobs.enqueue(session, name, {})
+        finally:
+            database.dispose()
+
+    def _command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "vitrina.cli.main", *words]
+
+
+def _kill(home: Home, *, kills: int, until: float, chance: random.Random) -> Counter[str]:
+    """At random moments, one of the processes, when all are there. The supervisor is started again at once."""
+    now = time.time()
+    moments = sorted(chance.uniform(now, until) for _ in range(kills))
+    killed: Counter[str] = Counter()
+    upkeep_due = now
+    for moment in moments:
+        while time.time() < min(moment, until) or not _all_there(home):
+            if time.time() >= upkeep_due:
+                home.enqueue(chance.choice(UPKEEP))
+                upkeep_due = time.time() + UPKEEP_EVERY_S
+            if time.time() >= until:
+                return killed
+            time.sleep(0.02)
+        there = home.processes()
+        kind, victim = chance.choices(there, [WEIGHTS[kind] for kind, _ in there])[0]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+            killed[kind] += 1
+        if kind == "up":
+            victim.wait(5)
+            home.start()
+        home.changed()
+    return killed
+
+
+def _all_there(home: Home) -> bool:
+    """Whether every process runs and every camera is being watched by those that run now."""
+    kinds = {kind for kind, _ in home.processes()}
+    journals = list(home.path.glob("journal/*/*"))
+    return kinds >= WEIGHTS.keys() and all(home.watches(journal) for journal in journals)
+
+
+def undisturbed(shop: Shop, boxes: MotBoxes, start: float) -> Facts:
+    """The rows of a worker that sees every frame of the scene."""
+    pipeline, recorder = Pipeline(shop.layout, "door"), Recorder(shop, "door", person_key=b"undisturbed")
+    rows: Facts = defaultdict(list)
+    for n, there in enumerate(boxes.by_frame(boxes.last_frame + round(EMPTY_S * FPS))):
+        events = pipeline.step(there.boxes_xyxy, there.scores, start + n / FPS)
+        for table, some in recorder.rows(events).items():
+            rows[table] += some
+    for some_rows in (recorder.rows(pipeline.finish()), recorder.finish()):
+        for table, some in some_rows.items():
+            rows[table] += some
+    return rows
+
+
+def compare(outcome: Outcome) -> list[BarRow]:
+    """The bars: everything that is counted is equal, and nothing is there twice."""
+    twice = sum(
+        sum(times - 1 for times in Counter(row["event_id"] for row in some).values())
+        for facts in outcome.found.values()
+        for some in facts.values()
+    )
+    differing = dict.fromkeys(COUNTED, 0)
+    for slug, true in outcome.true.items():
+        for table in COUNTED:
+            expected, got = _counts(table, true), _counts(table, outcome.found[slug])
+            differing[table] += sum(((expected - got) + (got - expected)).values())
+    people = _visitors(outcome.found) - _visitors(outcome.true)
+    over = max((sum(m) for facts in outcome.found.values() for m in _minutes(facts).values()), default=0.0)
+    share = _heat_s(outcome.found) / max(_heat_s(outcome.true), 1e-9)
+    bars: list[BarRow] = [("kills", float(outcome.killed.total()), "> 0", outcome.killed.total() > 0)]
+    bars += [(f"{table} lost or twice", float(n), "0", n == 0) for table, n in differing.items()]
+    bars += [
+        ("people counted twice or not at all among visitors", float(abs(people)), "0", people == 0),
+        ("event ids that are there twice", float(twice), "0", twice == 0),
+        ("most seconds of one minute on record as watched", over, "≤ 60", over <= 60.0 + 1e-6),
+        ("person-seconds on the heat map, share of the undisturbed", share, "≤ 1", share <= 1.001),
+    ]
+    return bars
+
+
+def tally(outcome: Outcome) -> dict[str, tuple[object, object]]:
+    """What is compared, summed over shops: undisturbed, killed."""
+    told: dict[str, tuple[object, object]] = {}
+    for table in COUNTED:
+        sides: list[Counter[tuple[str, ...]]] = [Counter(), Counter()]
+        for both, side in zip(sides, (outcome.true, outcome.found), strict=True):
+            for facts in side.values():
+                both.update(_counts(table, facts))
+        for key in sorted(sides[0] | sides[1]):
+            told[f"{table}: {' '.join(key)}"] = sides[0][key], sides[1][key]
+    for zone in ("shelf", "queue"):
+        told[f"dwell in {zone}, s"] = _dwell_s(outcome.true, zone), _dwell_s(outcome.found, zone)
+    return told
+
+
+def _visitors(side: dict[str, Facts]) -> int:
+    return sum(len({row["person_id"] for row in facts["visits"]}) for facts in side.values())
+
+
+def _dwell_s(side: dict[str, Facts], zone: str) -> float:
+    stays = [float(row["dwell_s"]) for facts in side.values() for row in facts["visits"] if row["zone_id"] == zone]
+    return round(sum(stays), 1)
+
+
+def _heat_s(side: dict[str, Facts]) -> float:
+    return float(sum(row["seconds"] for facts in side.values() for row in facts["heat"]))
+
+
+def _counts(table: str, facts: Facts) -> Counter[tuple[str, ...]]:
+    columns = {"crossings": ("line_id", "direction"), "visits": ("zone_id",), "waits": ("zone_id", "outcome")}[table]
+    return Counter(tuple(str(row[column]) for column in columns) for row in facts[table])
+
+
+def _minutes(facts: Facts) -> dict[datetime, list[float]]:
+    found: dict[datetime, list[float]] = defaultdict(list)
+    for row in facts["presence"]:
+        found[row["t"]].append(row["watched_s"])
+    return found
+
+
+def _rows(lake: Path, slug: str) -> Facts:
+    opened = Lake(lake, tables=FLOOR_TABLES)
+    rows: Facts = defaultdict(list)
+    for table in (*COUNTED, "presence", "heat", "gaps", "positions"):
+        found = opened.expr(table, shop_id=slug).to_pyarrow().to_pylist()
+        rows[table] = sorted(found, key=lambda row: (row["t"], row["event_id"]))
+    return rows
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

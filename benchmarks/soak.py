@@ -1,0 +1,138 @@
+"""A home left running: hours of stream time, days that pass, cameras that drop; does anything grow?
+
+A whole `vitrina up` watches shops whose scenes play `speed` times as fast, with the upkeep of the lake in each of their
+hours. Memory is what each process has for itself (USS). Its growth is Theil and Sen's slope (the median of all pairs'
+slopes: Sen 1968) over what follows the warm-up, times its length, as a share of the median.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import psutil
+from scipy.stats import theilslopes
+
+from benchmarks.kills import Home
+from benchmarks.scene import scene, write_shop
+from benchmarks.table import BarRow, Report
+
+HOURS, SPEED, SHOPS, SEED = 24.0, 10.0, 2, 40
+SCENE_S = 1800.0
+DROPS_S = 1500.0
+"""So often, in the scene's seconds, each camera drops."""
+SAMPLES = 240
+WARM_UP = 0.35
+FLAT = 0.05
+UPKEEP = ("lake.compact", "lake.recover", "lake.retain")
+KINDS = ("cameras", "web", "jobs", "connect", "up")
+BARS = " ▁▂▃▄▅▆▇█"
+
+Series = dict[str, list[tuple[float, float]]]
+
+
+@dataclass
+class Course:
+    """What was measured: by its name, pairs of (seconds since the beginning, value)."""
+
+    series: Series = field(default_factory=lambda: defaultdict(list))
+    restarts: int = 0
+
+    def after_warm_up(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        t, values = np.array(self.series[name]).T
+        late = t >= t[0] + WARM_UP * (t[-1] - t[0])
+        return t[late], values[late]
+
+    def growth(self, name: str) -> float:
+        """Over what follows the warm-up, as a share of the median."""
+        t, values = self.after_warm_up(name)
+        return float(theilslopes(values, t)[0] * (t[-1] - t[0]) / max(np.median(values), 1e-9))
+
+
+def run(*, hours: float = HOURS, speed: float = SPEED) -> Report:
+    """hours: of the scene's time."""
+    course = soak(seconds=hours * 3600 / speed, speed=speed)
+    rows: list[list[object]] = []
+    for name in sorted(course.series):
+        _, values = course.after_warm_up(name)
+        rows.append([
+            name, *(round(float(value), 1) for value in (values[0], np.median(values), values.max(), values[-1])),
+            f"{course.growth(name):+.1%}", chart([value for _, value in course.series[name]]),
+        ])  # fmt: skip
+    title = (
+        f"Left running for {hours:g} h of its scene's time at {speed:g}×, {SHOPS} cameras, a drop every {DROPS_S:g} s"
+    )
+    return Report(title, ["what", "warm", "median", "most", "last", "growth", "course"], rows, bars(course))
+
+
+def bars(course: Course) -> list[BarRow]:
+    found: list[BarRow] = []
+    for kind in KINDS:
+        for what, at_most in (("MB", FLAT), ("open files", FLAT), ("threads", FLAT)):
+            growth = course.growth(f"{kind}: {what}")
+            found.append((f"{kind}: {what}, growth", growth, f"≤ {at_most:.0%}", growth <= at_most))
+    journal = max(value for _, value in course.series["files in the journal"])
+    found.append(("files in the journal at most", journal, "≤ 60 a camera", journal <= 60 * SHOPS))
+    found.append(("processes that ended by themselves", float(course.restarts), "0", course.restarts == 0))
+    return found
+
+
+def soak(*, seconds: float, speed: float) -> Course:
+    """seconds: as they pass here."""
+    with tempfile.TemporaryDirectory(prefix="vitrina-soak-") as name:
+        folder, course = Path(name), Course()
+        home = Home(folder, workers=1)
+        moment = datetime.fromtimestamp(round(time.time()), UTC).isoformat()
+        query = f"start={moment}&speed={speed:g}&drops={DROPS_S:g}"
+        for n in range(SHOPS):
+            home.call(
+                "floor", "shop", "apply", str(write_shop(folder, f"shop-{n}", scene(SCENE_S, seed=SEED + n), query))
+            )
+        with home.running():
+            _wait_for(home)
+            _measure(home, course, seconds=seconds, hour_s=3600 / speed)
+    return course
+
+
+def _wait_for(home: Home) -> None:
+    """Until every process is there and cameras are watched."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        kinds = {kind for kind, _ in home.processes()}
+        if kinds >= set(KINDS) and list(home.path.glob("journal/*/*/*.json")):
+            return
+        time.sleep(0.5)
+    raise RuntimeError(home.log.read_text())
+
+
+def _measure(home: Home, course: Course, *, seconds: float, hour_s: float) -> None:
+    began = time.monotonic()
+    first = {process.pid for _, process in home.processes()}
+    every_s, hours = max(seconds / SAMPLES, 0.5), 0
+    while (passed := time.monotonic() - began) < seconds:
+        if passed >= hours * min(hour_s, seconds / 4):
+            home.enqueue(UPKEEP[hours % len(UPKEEP)])
+            hours += 1
+        for kind, process in home.processes():
+            with contextlib.suppress(psutil.Error):
+                course.series[f"{kind}: MB"].append((passed, process.memory_full_info().uss / 2**20))
+                course.series[f"{kind}: open files"].append((passed, process.num_fds()))
+                course.series[f"{kind}: threads"].append((passed, process.num_threads()))
+        course.series["files in the journal"].append((passed, len(list(home.path.glob("journal/*/*/*")))))
+        course.series["files in the lake"].append((passed, len(list(home.path.glob("lake/**/*.parquet")))))
+        course.series["files in the lake's logs"].append((passed, len(list(home.path.glob("lake/*/_delta_log/*")))))
+        time.sleep(every_s)
+    course.restarts = len({process.pid for _, process in home.processes()} - first)
+
+
+def chart(values: list[float], *, width: int = 40) -> str:
+    """A line of text, from 0 to the largest value."""
+    parts = np.array_split(np.array(values), min(width, len(values)))
+    top = max(values) or 1.0
+    return "".join(BARS[round(float(part.mean()) / top * (len(BARS) - 1))] for part in parts)
