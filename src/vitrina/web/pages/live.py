@@ -150,9 +150,19 @@ def _told(words: Words, shop: Shop, said: dict[str, Any]) -> dict[str, Any]:
         return {"count": "", "notice": _lost(words, shop, said)}
     n = len(said["boxes_xyxy"])
     notice = words.gettext("Something is wrong with the picture: {problems}.")
-    notice = notice.format(problems=words.listed(said["problems"]))
+    notice = notice.format(problems=words.listed(_problem(words, name) for name in said["problems"]))
     count = words.ngettext("{n} person", "{n} people", n).format(n=n)
     return {"count": count, "notice": notice if said["problems"] else ""}
+
+
+def _problem(words: Words, name: str) -> str:
+    return {
+        "dark": words.gettext("too dark"),
+        "covered": words.gettext("covered"),
+        "moved": words.gettext("it shows another view than when it was set up"),
+        "blurred": words.gettext("blurred"),
+        "frozen": words.gettext("frozen"),
+    }[name]
 
 
 def _lost(words: Words, shop: Shop, said: dict[str, Any]) -> str:
