@@ -85,7 +85,7 @@ def doubts(shop: Shop, folder: Path) -> Iterator[str]:
     for camera in shop.layout.cameras:
         if "://" in camera.source:
             continue  # `vitrina floor camera check` opens it
-        path = Path(camera.source.removeprefix("loop:").partition("?fps=")[0]).expanduser()
+        path = Path(camera.source.removeprefix("loop:").removeprefix("boxes:").partition("?")[0]).expanduser()
         if not camera.source.startswith("webcam:") and not path.exists() and not (folder / path).exists():
             yield f"camera {camera.slug}: there is no file {path} now; name one when you watch: CAMERA=FILE."
 
