@@ -164,6 +164,21 @@ def test_a_view_that_changes_its_shape_in_the_middle_is_refused(tmp_path: Path) 
         list(FileCamera(both, camera_id="door", start=START).frames())
 
 
+@pytest.mark.parametrize(
+    ("size_wh", "shrunk_wh"),
+    [((128, 96), (64, 48)), ((90, 64), (90, 64)), ((132, 100), (66, 50)), ((194, 98), (48, 24)), ((48, 128), (24, 64))],
+)
+def test_a_large_picture_is_halved_towards_what_is_wanted(
+    tmp_path: Path, size_wh: tuple[int, int], shrunk_wh: tuple[int, int]
+) -> None:
+    path = write_video(tmp_path / "large.mp4", [0.0, 0.1], size_wh=size_wh)
+
+    frames = list(FileCamera(path, camera_id="door", start=START, longest_px=64).frames())
+
+    assert {frame.size_wh for frame in frames} == {shrunk_wh}
+    assert frames[0].rgb[: shrunk_wh[1] // 2 - 2, :, 0].mean() > 150  # red is still above
+
+
 def test_a_stream_that_changes_to_a_smaller_size_of_the_same_view_goes_on(tmp_path: Path) -> None:
     large = write_video(tmp_path / "a.ts", [k / 25 for k in range(10)], size_wh=(128, 96), rate=25, codec="mpeg2video")
     small = write_video(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -37,7 +39,8 @@ class Picture:
 class Converter:
     """Makes RGB of one source's pictures, all in the size of the first.
 
-    longest_px: the longer side is shrunk to it while converting; None leaves the size as it is.
+    longest_px: the picture is halved until its longer side comes nearest to it. Halving is cheap, any other shrinking
+    costs half as much as decoding (1080p: 2.2 ms; by swscale 4.0). None leaves the size as it is.
     """
 
     def __init__(self, *, name: str, longest_px: int | None = None) -> None:
@@ -52,19 +55,17 @@ class Converter:
         upright_wh = (picture.height, picture.width) if turns % 2 else (picture.width, picture.height)
         self._first_wh = self._first_wh or upright_wh
         self._check_shape(upright_wh, t)
-        width, height = self._wanted(self._first_wh)
-        if turns % 2:
-            width, height = height, width
+        width, height = self._first_wh[::-1] if turns % 2 else self._first_wh
         converted = self._reformatter.reformat(
             picture, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
+        for _ in range(self._halvings(max(width, height))):
+            rgb = _halved(rgb)
         return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
-    def _wanted(self, size_wh: tuple[int, int]) -> tuple[int, int]:
-        width, height = size_wh
-        shrink = min(1.0, self._longest_px / max(size_wh)) if self._longest_px else 1.0
-        return (width, height) if shrink == 1.0 else (round(width * shrink / 2) * 2, round(height * shrink / 2) * 2)
+    def _halvings(self, longest_px: int) -> int:
+        return max(0, round(math.log2(longest_px / self._longest_px))) if self._longest_px else 0
 
     def _check_shape(self, size_wh: tuple[int, int], t: float) -> None:
         (width, height), (first_width, first_height) = size_wh, self._first_wh or size_wh
@@ -73,6 +74,13 @@ class Converter:
                 f"{self._name}: at {t:.1f} s the picture changes from {first_width}×{first_height} to {width}×{height}."
                 " That is another view. Cut a recording there; for a camera, set its size and draw its layout anew."
             )
+
+
+def _halved(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every 2×2 pixels become one; an odd row or column is cut off."""
+    height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
+    whole = rgb[: height * 2, : width * 2]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def open_container(address: str, *, name: str, format_: str | None = None) -> InputContainer:

@@ -21,7 +21,7 @@ class FileCamera:
     """A video file, from its first frame to its last.
 
     start: the moment (UTC) the recording began. fps: the true frame rate, where the header lies about it.
-    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: pictures are shrunk to it.
+    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: pictures are halved towards it.
     """
 
     live = False

@@ -50,8 +50,8 @@ def open_camera(
     boxes (`boxes.py`).
 
     start: when a recorded file began. fps: its true rate, where the header lies. stop: ends a live source.
-    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: the picture's longer side is shrunk
-    to it while converting; both save most of the cost of large pictures.
+    fps_wanted: at most so many frames a second are given, 0 for all. longest_px: the picture is halved until its
+    longer side comes nearest to it; both save most of the cost of large pictures.
     Raises InputError for a text that cannot be a source, CameraError for a source that does not open.
     """
     if "://" in source:

@@ -50,8 +50,8 @@ class StreamCamera:
     """Never ends by itself: a stream that breaks is opened again until `stop` is set.
 
     fps_wanted: at most so many frames a second, 0 for all; the others are not even converted. longest_px: the
-    picture's longer side is shrunk to it. patient: False for who only wants to see whether it works; `frames` then
-    raises a StreamError instead of trying again.
+    picture is halved until its longer side comes nearest to it. patient: False for who only wants to see whether it
+    works; `frames` then raises a StreamError instead of trying again.
     """
 
     live = True
