@@ -162,7 +162,7 @@ def _problem(words: Words, name: str) -> str:
         "moved": words.gettext("it shows another view than when it was set up"),
         "blurred": words.gettext("blurred"),
         "frozen": words.gettext("frozen"),
-    }[name]
+    }.get(name, name)
 
 
 def _lost(words: Words, shop: Shop, said: dict[str, Any]) -> str:
