@@ -57,13 +57,15 @@ class Found:
         yield from self._metrics
 
 
-def render_metrics(site: Site, ages_s: Mapping[Place, float], *, database: bool, lake: bool, overdue_s: float) -> bytes:
-    """The text that Prometheus reads. ages_s: since each camera's newest minute."""
+def render_metrics(
+    site: Site, live: Iterable[Place], ages_s: Mapping[Place, float], *, database: bool, lake: bool, overdue_s: float
+) -> bytes:
+    """The text that Prometheus reads. live: cameras that should deliver. ages_s: since each camera's newest minute."""
     registry = CollectorRegistry()
     now = site.figures.now()
     parts: list[Callable[[], Iterable[Metric]]] = [
         lambda: _whole(database=database, lake=lake, overdue_s=overdue_s),
-        lambda: [_gauge("vitrina_camera_age_seconds", "Since the newest minute.", ("shop", "camera"), dict(ages_s))],
+        lambda: _expected(live, ages_s),
         lambda: _cameras(all_health(site.settings.home)),
         lambda: _database(site, now),
         lambda: _lake(site, now),
@@ -84,6 +86,14 @@ def _whole(*, database: bool, lake: bool, overdue_s: float) -> Iterator[Metric]:
     yield _gauge(
         "vitrina_job_overdue_seconds", "How long the job that is overdue longest has been so.", (), {(): overdue_s}
     )
+
+
+def _expected(live: Iterable[Place], ages_s: Mapping[Place, float]) -> Iterator[Metric]:
+    names = ("shop", "camera")
+    yield _gauge(
+        "vitrina_camera_live", "1 for each camera that should deliver all the time.", names, dict.fromkeys(live, 1.0)
+    )
+    yield _gauge("vitrina_camera_age_seconds", "Since the newest minute.", names, ages_s)
 
 
 def _cameras(healths: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -70,7 +70,9 @@ def metrics(request: Request, site: TheSite) -> Response:
     if not (site.settings.metrics_local == "yes" and is_local(request)):
         signed_in(request).rights.require("metrics.view")
     found = _examine(site)
-    text = render_metrics(site, found.ages_s, database=found.database, lake=found.lake, overdue_s=found.overdue_s)
+    text = render_metrics(
+        site, found.live, found.ages_s, database=found.database, lake=found.lake, overdue_s=found.overdue_s
+    )
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
