@@ -5,9 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+
+from vitrina.floor.setup.shopfile import parse
+from vitrina.floor.setup.shops import apply
+from vitrina.product import new_id
+from vitrina.storage.secrets import SecretBox
+from vitrina.web.app import create_app
+from vitrina.web.chain import figures_of, read_period
+from vitrina.web.shops import all_shops
 
 PERIOD = "from=2026-03-03&to=2026-03-09"
 
@@ -175,3 +185,55 @@ def test_somebody_without_a_shop_is_told_whom_to_ask(empty_home: Any, serve: Any
 
     assert "You see no shop yet" in text_of(eve.get("/chain").text)
     assert eve.get("/api/v1/chain").json()["shops"] == []
+
+
+def test_rows_that_came_late_are_seen_without_anybody_waiting(empty_home: Any) -> None:
+    clock = [datetime(2026, 3, 10, 12, tzinfo=UTC)]
+    add_shop(empty_home)
+    app = create_app(empty_home.settings, now=lambda: clock[0])
+    site, lake = app.state.site, empty_home.lake()
+    shops = all_shops(site)
+    period = read_period(site, "2026-03-08", "2026-03-09", "none")
+    come_in(lake, 7, batch_no=1)
+    seen = [figures_of(site, shops, period).columns["footfall"].value[0]]
+    come_in(lake, 5, batch_no=2)
+    clock[0] += timedelta(minutes=2)
+    seen.append(figures_of(site, shops, period).columns["footfall"].value[0])
+    for _ in range(400):
+        if (value := figures_of(site, shops, period).columns["footfall"].value[0]) != 7:
+            break
+        time.sleep(0.05)
+    site.figures.close()
+
+    assert (seen, value) == ([7, 7], 12)
+
+
+def add_shop(home: Any) -> None:
+    text = """
+[shop]
+slug = "riga"
+name = "Riga"
+timezone = "UTC"
+currency = "EUR"
+[plan]
+width_m = 8
+height_m = 6
+[[line]]
+slug = "door"
+name = "Door"
+kind = "entrance"
+a = [0, 3]
+b = [2, 3]
+"""
+    database = home.database()
+    with database.session() as session:
+        apply(session, parse(text), "test", box=SecretBox(home.path))
+    database.dispose()
+
+
+def come_in(lake: Any, people: int, *, batch_no: int) -> None:
+    day = date(2026, 3, 9)
+    common = {"business_day": day, "shop_id": "riga", "layout_id": "l", "simulated": False, "camera_id": "c"}
+    common |= {"line_id": "door", "direction": "in", "role": "customer", "t": datetime(2026, 3, 9, 11, tzinfo=UTC)}
+    rows = [common | {"event_id": new_id(), "person_id": new_id()} for _ in range(people)]
+    lake.append("crossings", rows, writer_id="test", batch_no=batch_no)

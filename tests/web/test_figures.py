@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -145,3 +146,20 @@ def test_a_question_that_failed_is_asked_again(lake: Lake, figures: Figures) -> 
             figures.day(nameless, TODAY)
 
     assert footfall(figures.day(SHOP, TODAY)) == 6
+
+
+def test_an_answer_that_takes_long_is_begun_and_asked_for_again(figures: Figures) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> str:
+        begun.set()
+        go_on.wait(timeout=20)
+        return "there"
+
+    first = figures.soon("key", slowly)
+    begun.wait(timeout=20)
+    still = figures.soon("key", slowly)
+    go_on.set()
+
+    assert (first, still) == (None, None)
+    assert figures.once("key", slowly) == figures.soon("key", slowly) == "there"

@@ -109,15 +109,14 @@ def chain_figures(site: Site, who: SignedIn, period: Period, *, action: str = "f
 
 def figures_of(site: Site, shops: Sequence[Shop], period: Period) -> Chain:
     """The figures of these shops, compared with one another and with no others."""
-    rows = _rows(site, period.first, period.last)
+    kept = _rows(site, period.first, period.last)
     before = _rows(site, *period.against) if period.against else None
     slugs = tuple(shop.slug for shop in shops)
-    spans = [(period.first, period.last), *([period.against] if period.against else [])]
-    key = ("chain", slugs, *((*span, _marks(site, *span)) for span in spans))
+    key = ("chain", slugs, period.first, period.last, kept.marks, period.against, before and before.marks)
 
     def make() -> Chain:
-        earlier = before.only(slugs) if before else None
-        return compose(shops, rows.only(slugs), earlier, k_anonymity=site.settings.k_anonymity)
+        earlier = before.rows.only(slugs) if before else None
+        return compose(shops, kept.rows.only(slugs), earlier, k_anonymity=site.settings.k_anonymity)
 
     return site.figures.once(key, make)
 
@@ -173,10 +172,32 @@ def newest_recorded(site: Site, who: SignedIn) -> date | None:
     return max((day for shop in shops if (day := site.figures.last_day(shop))), default=None)
 
 
-def _rows(site: Site, first: date, last: date) -> ChainRows:
-    shops = all_shops(site)
-    key = ("chain rows", first, last, _marks(site, first, last))
-    return site.figures.once(key, lambda: read_chain(site.lake, shops, first, last))
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Rows, and what they were made of."""
+
+    rows: ChainRows
+    marks: Hashable
+
+
+def _rows(site: Site, first: date, last: date) -> _Kept:
+    """The period's rows.
+
+    When its files have changed, those of before are shown once more while new ones are read: of days that are over
+    little changes, and reading many shops takes long.
+    """
+    shops, marks = all_shops(site), _marks(site, first, last)
+    latest: list[_Kept] = site.figures.once(("chain latest", first, last, newest_change(site)), list)
+
+    def read() -> _Kept:
+        kept = _Kept(read_chain(site.lake, shops, first, last), marks)
+        latest[:] = [kept]
+        return kept
+
+    key = ("chain rows", first, last, marks)
+    if latest and latest[0].marks != marks:
+        return site.figures.soon(key, read) or latest[0]
+    return site.figures.once(key, read)
 
 
 def _marks(site: Site, first: date, last: date) -> Hashable:

@@ -190,6 +190,14 @@ class Figures:
                 self._found.popitem(last=False)
         return answer
 
+    def soon(self, key: Hashable, compute: Callable[[], Answer]) -> Answer | None:
+        """The answer when it is there; else it is begun, if nobody has, and None."""
+        with self._lock:
+            future = self._kept.get(key)
+            if future is None:
+                future = self._kept[key] = self._threads.submit(compute)
+        return cast(Answer, self.once(key, compute)) if future.done() else None
+
     def once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
         with self._lock:
             future = self._kept.get(key)
