@@ -8,7 +8,6 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
-from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import DeniedError, InputError, VitrinaError
@@ -134,7 +133,7 @@ def test_webhook(request: Request, site: TheSite, who: Who, webhook_id: str) -> 
 
 @router.post("/webhooks/{webhook_id}/switch")
 def switch_webhook(request: Request, site: TheSite, who: Who, webhook_id: str, active: Ticked = False) -> Response:
-    def change(session: Session) -> None:
+    def change(session: Any) -> None:
         webhook.switch(session, webhook_id, active=active, by=who.person_id)
 
     return _change(request, site, who, change)
@@ -142,7 +141,7 @@ def switch_webhook(request: Request, site: TheSite, who: Who, webhook_id: str, a
 
 @router.post("/webhooks/{webhook_id}/remove")
 def remove_webhook(request: Request, site: TheSite, who: Who, webhook_id: str) -> Response:
-    def change(session: Session) -> None:
+    def change(session: Any) -> None:
         delivery.remove_webhook(session, webhook_id, by=who.person_id)
 
     return _change(request, site, who, change, done="removed")
@@ -173,7 +172,7 @@ def add_export(
     secret_key: Text = "",
     allow_private: Ticked = False,
 ) -> Response:
-    def change(session: Session) -> None:
+    def change(session: Any) -> None:
         given = ExportSettings(
             name=name.strip(),
             tables=tuple(tables or ()),
@@ -200,7 +199,7 @@ def add_export(
 
 @router.post("/exports/{name}/run")
 def run_export(request: Request, site: TheSite, who: Who, name: str, day: Text = "") -> Response:
-    def change(session: Session) -> None:
+    def change(session: Any) -> None:
         export.ask_for_run(session, name, by=who.person_id, day=_day(day))
 
     return _change(request, site, who, change, done="writing")
@@ -214,7 +213,7 @@ def remove_export(request: Request, site: TheSite, who: Who, name: str) -> Respo
 
 
 def _change(
-    request: Request, site: Site, who: SignedIn, change: Callable[[Session], Any], *, done: str = "saved"
+    request: Request, site: Site, who: SignedIn, change: Callable[[Any], Any], *, done: str = "saved"
 ) -> Response:
     """Do it in one transaction and show the page again; what is wrong with the form stands on top of it."""
     who.rights.require("connections.edit")
