@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from vitrina.floor.setup.shops import list_shops, load_shop
+from vitrina.floor.setup.shops import live_cameras
 from vitrina.storage.database import Database
 
 Place = tuple[str, str]
@@ -30,7 +30,4 @@ class LiveCameras:
 
 def _find(database: Database) -> frozenset[Place]:
     with database.reading() as session:
-        layouts = {row.slug: load_shop(session, row.slug).layout for row in list_shops(session)}
-    return frozenset(
-        (slug, camera.slug) for slug, layout in layouts.items() for camera in layout.cameras if camera.is_live
-    )
+        return frozenset(live_cameras(session))

@@ -95,7 +95,7 @@ class Lane:
             if self._opened is not None:
                 self._opened.under.sink.keep()
 
-    def close(self, *, within_s: float = 3.0) -> None:
+    def close(self, *, within_s: float = 6.0) -> None:
         """Put away what was seen, whether or not the camera lets go of its thread."""
         self._stop.set()
         self._let_go()
