@@ -17,9 +17,9 @@ from babel.messages.pofile import write_po
 
 from vitrina.cli.clip import CAPTION
 from vitrina.floor.measures.cards import MEASURES
-from vitrina.floor.measures.views import VIEWS
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
 from vitrina.floor.measures.quality import sentences
+from vitrina.floor.measures.views import VIEWS
 from vitrina.floor.measures.watching import ADVICE
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import LANGUAGES
