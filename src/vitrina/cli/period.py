@@ -10,13 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from vitrina.cli.lake import open_lake, retention_rules
 from vitrina.cli.place import find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
-from vitrina.floor.layout import Layout
 from vitrina.floor.measures.compared import PeriodFigures
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.period import Span, before, marks_of, period_figures, year_before
@@ -38,7 +36,7 @@ def report_period(
     today = ShopClock(place.timezone, place.day_starts).business_day(datetime.now(UTC))
     period = parse_period(first, last, today)
     with database_session(settings) as session:
-        layouts = _layouts(session, place.slug)
+        layouts = shops.layouts_of(session, place.slug)
     found = period_figures(
         open_ledger(settings, open_lake(settings, engine=settings.engine)),
         place,
@@ -105,7 +103,7 @@ def add_up_days(settings: Settings, lake: Source, *, check: Callable[[], None]) 
     added, book = 0, open_ledger(settings, lake)
     with database_session(settings) as session:
         slugs = [row.slug for row in shops.list_shops(session)]
-        there = [(shops.load_shop(session, slug), _layouts(session, slug)) for slug in slugs]
+        there = [(shops.load_shop(session, slug), shops.layouts_of(session, slug)) for slug in slugs]
     for shop, layouts in there:
         today = ShopClock(shop.timezone, shop.day_starts).business_day(datetime.now(UTC))
         first, last = today - timedelta(days=FILLED_DAYS), today - timedelta(days=1)
@@ -118,11 +116,6 @@ def forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:
     first = lake.expired(retention_rules(settings), now).get("visits")
     if first is not None:
         open_ledger(settings, lake).forget_before(first)
-
-
-def _layouts(session: Session, slug: str) -> tuple[Layout, ...]:
-    versions = [version.layout_id for version in shops.list_layouts(session, slug)]
-    return tuple(shops.load_version(session, slug, layout_id).layout for layout_id in versions)
 
 
 def write_page(path: Path, page: str) -> None:

@@ -16,7 +16,7 @@ from vitrina.floor.measures.compared import PeriodFigures
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.period import Span, before, check, marks_of, period_figures, year_before
 from vitrina.floor.measures.sums import SOURCES
-from vitrina.floor.setup.shops import list_layouts, load_version
+from vitrina.floor.setup import shops
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.shops import find_shop, parse_day
 from vitrina.web.site import Site
@@ -111,8 +111,7 @@ def parse_against(
 def layouts_of(site: Site, slug: str) -> tuple[Layout, ...]:
     """Every version of a shop's layout, oldest first."""
     with site.database.reading() as session:
-        versions = [version.layout_id for version in list_layouts(session, slug)]
-        return tuple(load_version(session, slug, layout_id).layout for layout_id in versions)
+        return shops.layouts_of(session, slug)
 
 
 def ledger(site: Site) -> Ledger:
@@ -147,9 +146,9 @@ def _compute(site: Site, asked: ShopPeriod) -> PeriodFigures:
     )
 
 
-def add_up(site: Site, shops: Sequence[Shop]) -> None:
+def add_up(site: Site, wanted: Sequence[Shop]) -> None:
     """Add up the days of these shops that are over, so that their first period does not wait for it."""
-    for shop in shops:
+    for shop in wanted:
         yesterday = site.figures.today(shop) - timedelta(days=1)
         newest = site.figures.last_day(shop)
         if newest is not None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import InputError, NotFoundError
-from vitrina.floor.layout import LIVE_SOURCES, CameraLayout, Shop
+from vitrina.floor.layout import LIVE_SOURCES, CameraLayout, Layout, Shop
 from vitrina.floor.setup import shoptext
 from vitrina.floor.setup.address import HIDDEN, reveal
 from vitrina.floor.setup.shopdiff import diff, same_geometry
@@ -155,6 +155,11 @@ def load_version(session: Session, slug: str, layout_id: str) -> Shop:
     if row is None or version is None or version.shop_slug != slug:
         return load_shop(session, slug)
     return _shop(row, version, _cameras(session, slug))
+
+
+def layouts_of(session: Session, slug: str) -> tuple[Layout, ...]:
+    """Every version of a shop's layout, oldest first."""
+    return tuple(load_version(session, slug, version.layout_id).layout for version in list_layouts(session, slug))
 
 
 def apply(session: Session, file: ShopFile, who: str, *, box: SecretBox, now: datetime | None = None) -> Applied:
