@@ -23,7 +23,7 @@ demo: $(VENV)/.run ## fill a demo chain, play a clip through the real pipeline, 
 test: $(VENV)/.test ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/.test $(VENV)/.spark .cache/system-packages ## the tests that need minutes, a real browser, a real server or real recordings
+test-slow: $(VENV)/.test $(VENV)/.slow .cache/system-packages ## the tests that need minutes, a real browser, a real server or real recordings
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(VENV)/.check ## style, types, import contracts, documentation
@@ -37,7 +37,7 @@ format: $(VENV)/.check ## put every file into the house's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench $(VENV)/.spark ## every benchmark with its peers and bars
+bench: $(VENV)/.bench $(VENV)/.slow ## every benchmark with its peers and bars
 	$(BIN)/python -m benchmarks all
 
 soak: $(VENV)/.bench ## leave it running for HOURS (24) of its scene's time at SPEED (10), after 100 kills of its processes
@@ -66,8 +66,8 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 $(VENV)/.test: $(VENV)/.run
 	@$(PIP) --editable '.[all]' --group test && touch $@
 
-$(VENV)/.spark: $(VENV)/.test
-	@$(PIP) --editable '.[spark]' && touch $@ || echo "PySpark could not be installed; what needs it is skipped."
+$(VENV)/.slow: $(VENV)/.test
+	@$(PIP) --editable '.[spark]' --group slow && touch $@ || echo "PySpark could not be installed; what needs it is skipped."
 
 $(VENV)/.check: $(VENV)/.test
 	@$(PIP) --group check && touch $@
