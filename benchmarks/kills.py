@@ -115,14 +115,14 @@ def disturb(*, kills: int, shops: int, seconds: float, seed: int) -> Outcome:
     return outcome
 
 
-def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: Span = (0.0, 1.5)) -> Outcome:
+def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: Span = (0.0, 1.0)) -> Outcome:
     """One camera's worker, killed again and again, at a random moment after it has seen something.
 
     It is forked, with all that it imports, so that it is away for little more than `down_s`, of the scene's time.
     """
     chance = random.Random(seed)
     lives = [(chance.uniform(*life_s), chance.uniform(*down_s)) for _ in range(kills)]
-    seconds = sum(life + down + BACK_S for life, down in lives) + EMPTY_S + 5.0
+    seconds = sum(life + down + 2 * FORKED_S for life, down in lives) + EMPTY_S + 5.0
     with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
         folder, outcome, boxes = Path(name), Outcome(), scene(seconds, seed=seed)
         first = parse(write_shop(folder, "first", boxes, "").read_text()).shop
@@ -136,6 +136,8 @@ def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: 
         query = f"start={moment}&speed={speed:g}&frames={round(seconds * FPS)}"
         shop = parse(write_shop(folder, "shop-0", boxes, query).read_text()).shop
         for life, down in lives:
+            if time.time() > start + (seconds - EMPTY_S) / speed:
+                break  # starting takes longer than it did at first
             worker = _fork(folder / "home", shop)
             time.sleep(life / speed)
             _end(worker, signal.SIGKILL)

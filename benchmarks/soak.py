@@ -102,7 +102,7 @@ def soak(*, seconds: float, speed: float) -> Course:
 
 def _wait_for(home: Home) -> None:
     """Until every process is there and cameras are watched."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         kinds = {kind for kind, _ in home.processes()}
         if kinds >= set(KINDS) and list(home.path.glob("journal/*/*/*.json")):
