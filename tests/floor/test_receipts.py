@@ -64,9 +64,7 @@ def test_a_line_that_does_not_fit_costs_that_line_and_says_why(line: str, reason
 
 
 def test_a_header_without_what_is_needed_says_which_and_how_to_name_it() -> None:
-    with pytest.raises(
-        InputError, match=r"only Bon, t\. Say which it is: --column total=NAME"
-    ):
+    with pytest.raises(InputError, match=r"only Bon, t\. Say which it is: --column total=NAME"):
         read("Bon,t\n", receipt_id="Bon")
     with pytest.raises(InputError, match="no column 'sum' to fill"):
         read("receipt_id,t,total\n", sum="total")

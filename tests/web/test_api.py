@@ -131,6 +131,8 @@ def test_the_description_names_every_route_and_shape(program: Any) -> None:
             "shops",
             "shops/{slug}",
             "shops/{slug}/day",
+            "shops/{slug}/period",
+            "shops/{slug}/period/tables/{table}.{form}",
             "shops/{slug}/tables/{table}.{form}",
             "measures",
             "measures/{name}",

@@ -196,7 +196,7 @@ class Figures:
             future = self._kept.get(key)
             if future is None:
                 future = self._kept[key] = self._threads.submit(compute)
-        return cast(Answer, self.once(key, compute)) if future.done() else None
+        return self.once(key, compute) if future.done() else None
 
     def once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
         with self._lock:

@@ -125,7 +125,7 @@ def camera_now(
     shop: Shop, camera: CameraLayout, said: Mapping[str, Any] | None, newest: datetime | None, now: datetime
 ) -> Camera:
     """said: what its worker answers, or said lately; None when nobody does. newest: the newest minute in the lake."""
-    common = {"shop": shop.slug, "camera": camera.slug, "name": camera.name}
+    common: dict[str, Any] = {"shop": shop.slug, "camera": camera.slug, "name": camera.name}
     if said is not None:
         return _by_worker(said, common)
     last = newest + timedelta(minutes=1) if newest else None

@@ -31,7 +31,7 @@ class Compared(BaseModel):
     before: Figure | None
 
 
-class Days(BaseModel):
+class PeriodDays(BaseModel):
     first: date
     last: date
     days: int
@@ -42,7 +42,7 @@ class Days(BaseModel):
     layout_ids: list[str]
 
 
-class Break(BaseModel):
+class PeriodBreak(BaseModel):
     """The first day of another layout, and what was drawn anew."""
 
     day: date
@@ -63,7 +63,7 @@ class SeriesDay(BaseModel):
     layout: str | None
 
 
-class Zone(BaseModel):
+class PeriodZone(BaseModel):
     zone: str
     name: str
     kind: str
@@ -76,7 +76,7 @@ class Zone(BaseModel):
     holding_power: Compared
 
 
-class Queue(BaseModel):
+class PeriodQueue(BaseModel):
     zone: str
     name: str
     joined: Compared
@@ -94,7 +94,7 @@ class FunnelStep(BaseModel):
     of_before: Compared = Field(description="Of those at the step before.")
 
 
-class Transition(BaseModel):
+class PeriodTransition(BaseModel):
     model_config = _SHAPE
 
     origin: str = Field(alias="from")
@@ -105,7 +105,7 @@ class Transition(BaseModel):
     n: int
 
 
-class Flow(BaseModel):
+class PeriodFlow(BaseModel):
     model_config = _SHAPE
 
     place: int
@@ -114,12 +114,12 @@ class Flow(BaseModel):
     people: int
 
 
-class Path(BaseModel):
+class PeriodPath(BaseModel):
     path: list[str]
     people: int
 
 
-class Hour(BaseModel):
+class PeriodHour(BaseModel):
     model_config = _SHAPE
 
     weekday: int = Field(description="0 is Monday.")
@@ -140,21 +140,21 @@ class Period(BaseModel):
     """Everything that the page of a shop's period shows."""
 
     shop: str
-    period: Days
-    against: Days | None
+    period: PeriodDays
+    against: PeriodDays | None
     aligned: bool = Field(description="Both periods have the same week days in the same order.")
     currency: str
     simulated: bool
-    breaks: list[Break]
+    breaks: list[PeriodBreak]
     figures: dict[str, Compared]
     series: list[SeriesDay]
-    zones: list[Zone]
-    queues: list[Queue]
+    zones: list[PeriodZone]
+    queues: list[PeriodQueue]
     funnels: dict[str, list[FunnelStep]] = Field(description="By section; the empty name is any section.")
-    transitions: list[Transition]
-    flows: list[Flow]
-    paths: list[Path]
-    occupancy: list[Hour]
+    transitions: list[PeriodTransition]
+    flows: list[PeriodFlow]
+    paths: list[PeriodPath]
+    occupancy: list[PeriodHour]
     gaps: list[GapDay]
 
 

@@ -388,9 +388,8 @@ def _names(words: Words, asked: ShopPeriod, found: PeriodFigures) -> Callable[[s
     """Slug to what is written for it."""
     _ = words.gettext
     lines = {line.slug: line.name for layout in asked.layouts for line in layout.lines}
-    zones = {zone.slug: zone.name for zone in asked.shop.layout.zones} | {
-        place.zone: place.name for place in (*found.zones, *found.queues)
-    }
+    zones = {zone.slug: zone.name for zone in asked.shop.layout.zones}
+    zones |= {place.zone: place.name for place in found.zones} | {place.zone: place.name for place in found.queues}
     fixed = {START: _("Entrance"), END: _("Left"), OTHER: _("Others")}
     known = lines | zones | fixed
     return lambda slug: known.get(slug, slug)
