@@ -143,6 +143,7 @@ def test_the_description_names_every_route_and_shape(program: Any) -> None:
             "cameras",
             "cameras/table.{form}",
             "cameras/gaps.{form}",
+            "ask.{form}",
             "models",
         )
     }

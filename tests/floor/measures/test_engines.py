@@ -11,7 +11,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,15 @@ import pyarrow as pa
 import pytest
 
 from vitrina.floor.layout import Shop
-from vitrina.floor.measures import chain
-from vitrina.floor.measures.cards import CHECKS, MEASURES
+from vitrina.floor.measures import chain, quality
+from vitrina.floor.measures.cards import MEASURES
 from vitrina.floor.measures.chainrows import read_chain
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.ledger import Ledger
+from vitrina.floor.measures.quality import CHECKED_TABLES as CHECKED
 from vitrina.floor.measures.queries import Marks, Tables
 from vitrina.floor.measures.sums import SUMS
+from vitrina.floor.measures.views import QUERIES as VIEWS
 from vitrina.floor.simulate.chain import simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES
@@ -45,6 +47,7 @@ pytestmark = pytest.mark.filterwarnings(
 TUESDAY = date(2026, 3, 10)
 SHORT_DAY, LONG_DAY = date(2026, 3, 29), date(2026, 10, 25)  # of 23 and 25 hours in Riga
 SPAN = (date(2026, 3, 8), date(2026, 3, 10))
+SINCE = datetime(2026, 3, 9, tzinfo=UTC)
 
 Question = Callable[[Tables], ibis.Table]
 
@@ -174,11 +177,10 @@ def questions(held: Chain) -> dict[str, Question]:
     beside = chain.places(held.shops, [SPAN[0] + timedelta(days=n) for n in range(3)])
     asked = {**chain.CHAIN, **chain.PROFILES}
     found |= {f"chain {name}": lambda tables, query=query: query({**tables, **beside}) for name, query in asked.items()}
-    for table, checks in CHECKS.items():
-        for check in checks:
-            found[f"check {table}: {check.title}"] = lambda tables, check=check: (
-                check.count(tables).name("found").as_table()
-            )
+    found |= {
+        f"view {name}": lambda tables, query=query: query({**tables, **beside}, 5) for name, query in VIEWS.items()
+    }
+    found |= {f"check {name}": lambda tables, name=name: quality.questions(tables, SINCE)[name] for name in CHECKED}
     return found
 
 
@@ -186,7 +188,8 @@ NAMES = [
     *(f"measure {name}" for name in MEASURES),
     *(f"sum {name}" for name in SUMS),
     *(f"chain {name}" for name in (*chain.CHAIN, *chain.PROFILES)),
-    *(f"check {table}: {check.title}" for table, checks in CHECKS.items() for check in checks),
+    *(f"view {name}" for name in VIEWS),
+    *(f"check {name}" for name in CHECKED),
 ]
 
 
