@@ -288,7 +288,10 @@ def _backend_class() -> Any:
 
 @contextmanager
 def _interrupted_after(session: SparkSession, timeout_s: float) -> Iterator[None]:
-    """End this thread's jobs when the time is over. Raises LimitError then."""
+    """End this thread's jobs when the time is over. Raises LimitError then.
+
+    Spark asks its tasks to end and does not force them: one in the middle of a large join may work on for a while.
+    """
     context, group = session.sparkContext, f"question-{new_id()}"
     answered, over = threading.Event(), threading.Event()
 
