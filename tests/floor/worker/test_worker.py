@@ -91,7 +91,8 @@ def test_a_picture_of_another_view_is_that_cameras_trouble_and_says_so(floor: Sh
     with working(worker):
         deliver(floor, worker, "till")
         floor.cameras["till"].coming.put(picture(size_wh=(640, 200)))
-        floor.cameras["till"].coming.put(picture())
+        assert eventually(lambda: worker.lanes["riga-1", "till"].error is not None)
+        floor.cameras["till"].coming.put(picture())  # the reader waits for it, and sees that it must stop
         assert eventually(lambda: "another view" in str(health(floor)["till"]["last_error"]))
         deliver(floor, worker, "door", frames=2)
         assert eventually(lambda: floor.openings["till"] == 2)  # its journal was let go of, and taken again

@@ -24,7 +24,7 @@ class Range(BaseModel):
     high: float | None
 
 
-class Figure(Range):
+class RankedFigure(Range):
     """standing: to the median of the ranked shops; `alike` is not distinguishable. series: one value a day."""
 
     unit: str
@@ -35,14 +35,14 @@ class Figure(Range):
     series: list[float | None]
 
 
-class Shop(BaseModel):
+class ChainShop(BaseModel):
     shop: str
     name: str
     currency: str
     simulated: bool
     watched: float | None = Field(description="Share of the open camera time that was analysed.")
     partly: bool = Field(description="Watched for less than nine tenths: marked, and not ranked.")
-    figures: dict[str, Figure]
+    figures: dict[str, RankedFigure]
 
 
 class Total(BaseModel):
@@ -71,7 +71,7 @@ class ChainPage(BaseModel):
     found: int
     ranked: dict[str, int] = Field(description="By measure; about one in twenty of these stands apart by chance.")
     totals: list[Total]
-    shops: list[Shop]
+    shops: list[ChainShop]
 
 
 class Difference(BaseModel):
@@ -86,7 +86,7 @@ class Comparison(BaseModel):
 
     period: Days
     days: list[date]
-    shops: list[Shop]
+    shops: list[ChainShop]
     differences: list[Difference]
 
 
@@ -160,9 +160,9 @@ def as_days(chain: Chain) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def _shop(chain: Chain, place: int) -> Shop:
+def _shop(chain: Chain, place: int) -> ChainShop:
     shop = chain.shops[place]
-    return Shop(
+    return ChainShop(
         shop=shop.slug,
         name=shop.name,
         currency=shop.currency,
@@ -173,8 +173,8 @@ def _shop(chain: Chain, place: int) -> Shop:
     )
 
 
-def _figure(column: Column, place: int) -> Figure:
-    return Figure(
+def _figure(column: Column, place: int) -> RankedFigure:
+    return RankedFigure(
         **_range(column.value[place], column.low[place], column.high[place]).model_dump(),
         unit=column.measure.unit,
         n=int(column.n[place]),
