@@ -143,6 +143,24 @@ def test_over_a_short_pause_nothing_is_lost_nothing_is_split_and_the_pause_is_a_
     assert gaps == [("not running", round((back - cut + 1) / FPS, 1))] * (back - cut + 1 > 20)
 
 
+def test_killed_again_and_again_after_one_frame_a_person_is_one_and_crosses_once() -> None:
+    """One frame between two pauses is no slow camera: nobody was out of sight while nobody looked."""
+    nobody = [np.empty((0, 4), np.float32)] * 60
+    boxes, life = [*nobody, *walk(20.0, speed_px_s=28.0)], Life()
+
+    life.see(boxes, range(10))
+    for back in range(30, 150, 22):
+        life.begin()
+        life.see(boxes, [back])
+    life.begin()
+    life.see(boxes, range(165, len(boxes)))
+
+    found = life.end()
+    assert len(people(found)) == 1
+    assert [(row["line_id"], row["direction"]) for row in found["crossings"]] == [("entrance", "in")]
+    assert [row["zone_id"] for row in found["visits"]] == ["shelf", "till"]
+
+
 def test_over_a_long_pause_visits_end_where_they_were_last_seen_and_people_of_now_are_others() -> None:
     boxes, life = walk(), Life()
 

@@ -128,9 +128,9 @@ class Recorder:
         return rows
 
     def _forget(self, placed: Placed) -> None:
-        """Keep no history: who was not seen for a minute needs no due time any more; staff are known for longer."""
-        if len(self._position_due) > 4 * len(placed.track_ids) + 64:
-            self._position_due = {k: due for k, due in self._position_due.items() if due > placed.t - 60.0}
+        """Keep no history: what was due before now is of no use any more; staff are known for longer."""
+        if len(self._position_due) > 4 * len(placed.track_ids) + 8:
+            self._position_due = {k: due for k, due in self._position_due.items() if due > placed.t}
         if self._staff:
             self._staff |= {k: placed.t for k in placed.track_ids.tolist() if k in self._staff}
             if any(seen < placed.t - STAFF_S for seen in self._staff.values()):

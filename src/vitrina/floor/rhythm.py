@@ -7,10 +7,14 @@ BRIDGE_S = 5.0
 
 
 class Rhythm:
-    """Tells pauses from a slow camera. usual_s: seconds between two frames lately; the one thing to keep."""
+    """Tells pauses from a slow camera. usual_s: seconds between two frames lately.
 
-    def __init__(self, usual_s: float = 0.0, *, pause_s: float = PAUSE_S) -> None:
-        self.usual_s = usual_s
+    A worker that begins learns it anew: of one that is killed again and again, one frame may be kept between two
+    pauses, and the state would tell of a slow camera.
+    """
+
+    def __init__(self, *, pause_s: float = PAUSE_S) -> None:
+        self.usual_s = 0.0
         self._pause_s = pause_s
 
     def is_pause(self, dt: float) -> bool:

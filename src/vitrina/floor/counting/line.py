@@ -111,7 +111,6 @@ class LineCounter:
         """All that is needed to go on after a restart, as JSON."""
         return {
             "t": self._t,
-            "usual_s": self._rhythm.usual_s,
             "settled": {slug: list(counts) for slug, counts in self._settled.items()},
             "pending": [waiting.as_json() for waiting in self._pending],
             "tracks": self._tracks.as_json(),
@@ -129,7 +128,7 @@ class LineCounter:
             if slug in self._settled:
                 self._settled[slug] = (int(counts[0]), int(counts[1]))
         pending = [_Pending.from_json(row) for row in state["pending"] if row[0] in self._settled]
-        self._t, self._rhythm = state["t"], Rhythm(state["usual_s"])
+        self._t, self._rhythm = state["t"], Rhythm()
         if same_tracks and state["lines"] == self._drawn:
             self._pending = pending
             self._tracks = Sides.from_json(state["tracks"], len(self._slugs))

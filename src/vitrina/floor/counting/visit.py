@@ -122,7 +122,6 @@ class VisitCounter:
         """All that is needed to go on after a restart, as JSON."""
         return {
             "t": self._t,
-            "usual_s": self._rhythm.usual_s,
             "stays": [[*key, *_in_stay(stay)] for key, stay in self.stays.items()],
             "orphans": [asdict(visit) for visit in self._orphans],
         }
@@ -133,7 +132,7 @@ class VisitCounter:
         same_tracks: the tracker was restored too and goes on with the same ids. Otherwise ids start afresh: the
         visits that were open end where they were last seen, with the next update, and belong to nobody of now.
         """
-        self._t, self._rhythm = state["t"], Rhythm(state["usual_s"])
+        self._t, self._rhythm = state["t"], Rhythm()
         self._orphans = [Visit(**visit) for visit in state["orphans"]]
         self.stays = {
             (slug, int(track_id)): Stay(*stay) for slug, track_id, *stay in state["stays"] if slug in self.zones

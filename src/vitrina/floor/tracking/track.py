@@ -167,7 +167,6 @@ class Tracker:
         past = np.array([(key, *then) for key, boxes in self._past.items() for then in boxes], PAST)
         return {
             "t": self.last_t,
-            "usual_s": self._rhythm.usual_s,
             "next_id": self._next_id,
             "next_key": self._next_key,
             "walk": [pack(array) for array in self._state],
@@ -183,14 +182,15 @@ class Tracker:
         """
         rows = unpack(state["rows"], TRACK, -1)
         walk = kalman.State(*(unpack(packed, np.float64, len(rows), COORDINATES) for packed in state["walk"]))
-        numbers = (int(state["next_id"]), int(state["next_key"]), float(state["usual_s"]))
+        numbers = (int(state["next_id"]), int(state["next_key"]))
         past: dict[int, _Past] = {}
         for key, *then in unpack(state["past"], PAST, -1).tolist():
             t, box, measured, score, score_bin = then
             past.setdefault(key, []).append((t, np.array(box), np.array(measured), score, score_bin))
         self._scores.restore(state["scores"])
         self._t = -np.inf if state["t"] is None else float(state["t"])
-        self._next_id, self._next_key, self._rhythm.usual_s = numbers
+        self._next_id, self._next_key = numbers
+        self._rhythm = Rhythm(pause_s=self._options.pause_s)
         self._rows, self._state, self._past = rows, walk, past
 
     def _pause(self, dt: float) -> list[NDArray[np.int64]]:
