@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_left_running_nothing_ends_and_neither_files_nor_threads_nor_memory_grow_without_end() -> None:
-    course = soak(seconds=100.0, speed=10.0)
+    course = soak(seconds=60.0, speed=10.0)
 
     assert course.restarts == 0
     for kind in KINDS:
