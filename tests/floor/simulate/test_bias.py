@@ -76,7 +76,7 @@ def test_measures_through_the_pipeline_are_near_the_truth(tmp_path, seed):
     outcome = compare(Lake(tmp_path / "lake", tables=FLOOR_TABLES), seed=seed, minutes=12)
     true, seen = outcome.true, outcome.measured
     assert outcome.live_error <= 1.5
-    assert seen["dwell_p90"] == pytest.approx(true["dwell_p90"], rel=0.15)
+    assert seen["dwell_p90"] == pytest.approx(true["dwell_p90"], rel=0.2)
     for zone in ("new", "jackets", "bags"):
         if not math.isnan(true[f"{zone}/dwell_p90"]):
             assert seen[f"{zone}/dwell_p90"] == pytest.approx(true[f"{zone}/dwell_p90"], rel=0.2, abs=3)
