@@ -249,7 +249,7 @@ def test_the_demo_opens_on_today_already_signed_in(chain_home: Any, serve: Any, 
 
     assert page.get_by_text("Demo: a simulated chain").is_visible()
     page.get_by_role("link", name="Tokyo (simulated)").click()
-    assert page.get_by_text("Simulated data").is_visible()
+    page.get_by_text("Simulated data").wait_for()
 
 
 def test_an_invitation_can_be_handed_over_as_a_picture(address: str, browse: Any) -> None:
@@ -258,7 +258,7 @@ def test_an_invitation_can_be_handed_over_as_a_picture(address: str, browse: Any
 
     page.get_by_role("button", name="Make a link").click()
 
-    assert page.get_by_role("img", name="The link as a QR code").is_visible()
+    page.get_by_role("img", name="The link as a QR code").wait_for()
     assert "/invitations/" in page.locator("#link").inner_text()
 
 

@@ -118,7 +118,7 @@ def test_the_real_picture_after_set_up_and_a_reason_until_it_is_stopped(page: An
     assert page.evaluate("document.querySelector('canvas').getContext('2d').getImageData(300, 20, 1, 1).data[0]") == 90
     page.get_by_role("button", name="Stop now").click()
 
-    assert page.get_by_role("button", name="Show the picture").is_visible()
+    page.get_by_role("button", name="Show the picture").wait_for()
     encoded = post.encoded
     page.wait_for_timeout(700)
     assert post.encoded == encoded
