@@ -234,14 +234,13 @@ class Home:
         self.call("floor", "shop", "apply", str(file))
         began = time.monotonic()
         command = self._command("up", "--only", "cameras")
-        worker = subprocess.Popen(command, env=self._environ, stdin=subprocess.PIPE, cwd=self._folder)
-        try:
-            while not list(self.path.glob("journal/*/*/*.json")) and time.monotonic() < began + 120:
-                time.sleep(0.02)
-            return time.monotonic() - began
-        finally:
-            worker.terminate()
-            worker.wait(30)
+        with subprocess.Popen(command, env=self._environ, stdin=subprocess.PIPE, cwd=self._folder) as worker:
+            try:
+                while not list(self.path.glob("journal/*/*/*.json")) and time.monotonic() < began + 120:
+                    time.sleep(0.02)
+                return time.monotonic() - began
+            finally:
+                worker.terminate()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -254,6 +253,8 @@ class Home:
                 self._process.wait(30)
 
     def start(self) -> None:
+        if self._process is not None:
+            self._process.wait(5)
         with self.log.open("ab") as out:
             command = self._command("up", "--port", str(self._port))
             self._process = subprocess.Popen(command, env=self._environ, stdout=out, stderr=out, cwd=self._folder)
