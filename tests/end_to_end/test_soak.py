@@ -14,7 +14,7 @@ def test_left_running_nothing_ends_and_nothing_is_held_without_bound() -> None:
 
     assert course.restarts == 0
     for kind in KINDS:
-        assert max(count for _, count in course.series[f"{kind}: threads"]) <= 64, kind
+        assert max(count for _, count in course.series[f"{kind}: threads"]) <= 128, kind
         assert max(count for _, count in course.series[f"{kind}: open files"]) <= 256, kind
         assert max(size for _, size in course.series[f"{kind}: MB"]) <= 800, kind
     assert max(files for _, files in course.series["files in the journal"]) <= 60
