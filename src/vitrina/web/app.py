@@ -38,7 +38,7 @@ from vitrina.web.api import chain as chain_api
 from vitrina.web.api import period as period_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
-from vitrina.web.cards import ENGINES, MEASURES, query_text
+from vitrina.web.cards import ENGINES, MEASURES, examined, query_text
 from vitrina.web.chain import look_ahead
 from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
 from vitrina.web.gate import OPEN_ROUTES, Gate
@@ -62,7 +62,7 @@ from vitrina.web.pages import (
 )
 from vitrina.web.periods import add_up
 from vitrina.web.render import Stage, compile_templates
-from vitrina.web.shops import first_shops
+from vitrina.web.shops import all_shops, first_shops
 from vitrina.web.site import Site
 from vitrina.web.timing import RequestTimes, Timing
 
@@ -177,6 +177,8 @@ async def _look_ahead(site: Site) -> None:
 def _see_chain(site: Site) -> None:
     try:
         look_ahead(site)
+        if len(all_shops(site)) <= shops.A_PAGE:  # a large chain's checks take seconds: they wait until somebody asks
+            examined(site)
     except VitrinaError as error:
         logger.warning("looking ahead at the chain: %s", error)
 
