@@ -61,7 +61,7 @@ $(VENV)/.pip: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	@echo "Setting up (about two minutes the first time) …"
-	@$(PIP) --editable '.[floor]' && touch $@
+	@$(PIP) --editable '.[floor,lens,chat]' && touch $@
 
 $(VENV)/.test: $(VENV)/.run
 	@$(PIP) --editable '.[all]' --group test && touch $@

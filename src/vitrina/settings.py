@@ -19,7 +19,7 @@ from zoneinfo import available_timezones
 
 from vitrina.errors import InputError
 
-PARTS = ("floor",)
+PARTS = ("floor", "lens")
 LANGUAGES = ("en", "ru")
 ENGINES = ("duckdb", "spark")
 
@@ -239,6 +239,11 @@ class Settings:
     @property
     def lake(self) -> Path:
         return self.home / "lake"
+
+    @property
+    def lens(self) -> Path:
+        """Where the catalog, its pictures, vectors and index live."""
+        return self.home / "lens"
 
     @property
     def exports(self) -> Path:
