@@ -23,6 +23,7 @@ app = lazy_typer(
         "demo": "vitrina.cli.up:demo",
         "doctor": "vitrina.cli.doctor:doctor",
         "floor": "vitrina.cli.floor:app",
+        "lens": "vitrina.cli.lens:app",
         "lake": "vitrina.cli.lake:app",
         "models": "vitrina.cli.models:app",
         "connect": "vitrina.cli.connect:app",

@@ -1,0 +1,12 @@
+"""`vitrina lens`: feeds in, photos found, cashback paid."""
+
+from __future__ import annotations
+
+from vitrina.cli.lazy import lazy_typer
+
+app = lazy_typer(
+    {},
+    name="lens",
+    help="Where can I buy this, and what do I get back? Feeds, search by photo, cashback.",
+    add_completion=False,
+)
