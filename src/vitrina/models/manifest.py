@@ -21,7 +21,11 @@ from vitrina.models.layouts import LAYOUTS
 from vitrina.models.preparation import Preparation
 
 PERSON_DETECTOR = "person-detector"
-DEFAULT_MODELS = {PERSON_DETECTOR: "person-nanodet-g"}
+IMAGE_EMBEDDER = "image-embedder"
+EMBEDDING = "embedding"
+"""The layout of every embedder: one picture of a fixed size in, one vector out."""
+
+DEFAULT_MODELS = {PERSON_DETECTOR: "person-nanodet-g", IMAGE_EMBEDDER: "image-lite0"}
 """The model that runs in a role until another one is promoted."""
 
 
@@ -29,7 +33,9 @@ DEFAULT_MODELS = {PERSON_DETECTOR: "person-nanodet-g"}
 class Model:
     """One model file with its provenance.
 
-    person_class: which of its classes is a person. source, score: tables of the manifest, as they stand.
+    person_class: which of a detector's classes is a person. input_hw, dim: of an embedder, the height and width of its
+    input and how many numbers its vector has. source, score, likeness: tables of the manifest, as they stand;
+    likeness says what an embedder's cosines mean, when somebody has fitted it.
     """
 
     name: str
@@ -42,8 +48,11 @@ class Model:
     licence: str
     shipped: bool
     person_class: int = 0
+    input_hw: tuple[int, int] | None = None
+    dim: int = 0
     source: Mapping[str, Any] = field(default_factory=dict)
     score: Mapping[str, Any] = field(default_factory=dict)
+    likeness: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shipped_models() -> list[Model]:
@@ -63,8 +72,9 @@ def read_manifest(path: Path, *, shipped: bool = False) -> list[Model]:
 
 
 def _model(entry: dict[str, Any], folder: Path, shipped: bool) -> Model:
-    if entry["layout"] not in LAYOUTS:
-        raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, found {entry['layout']!r}")
+    layouts = (EMBEDDING,) if entry.get("role") == IMAGE_EMBEDDER else tuple(LAYOUTS)
+    if entry["layout"] not in layouts:
+        raise ValueError(f"layout: expected one of {', '.join(layouts)}, found {entry['layout']!r}")
     preparation = dict(entry["preparation"])
     for key in ("mean", "std"):
         preparation[key] = tuple(float(value) for value in preparation[key])
@@ -79,22 +89,25 @@ def _model(entry: dict[str, Any], folder: Path, shipped: bool) -> Model:
         licence=entry["licence"],
         shipped=shipped,
         person_class=entry.get("person_class", 0),
+        input_hw=(int(entry["input_hw"][0]), int(entry["input_hw"][1])) if "input_hw" in entry else None,
+        dim=int(entry.get("dim", 0)),
         source=entry.get("source", {}),
         score=entry.get("score", {}),
+        likeness=entry.get("likeness", {}),
     )
 
 
 def write_manifest(path: Path, model: Model) -> None:
     """Write the manifest of one added model."""
     preparation = model.preparation
-    entry = {
+    entry: dict[str, Any] = {
         "name": model.name,
         "role": model.role,
         "file": model.path.name,
         "sha256": model.sha256,
         "bytes": model.bytes,
         "layout": model.layout,
-        "person_class": model.person_class,
+        **_kind_facts(model),
         "licence": model.licence,
         "preparation": {
             "order": preparation.order,
@@ -105,8 +118,15 @@ def write_manifest(path: Path, model: Model) -> None:
         },
         "source": dict(model.source),
         "score": dict(model.score),
+        "likeness": dict(model.likeness),
     }
     path.write_text(tomlkit.dumps({"model": [entry]}), encoding="utf-8")
+
+
+def _kind_facts(model: Model) -> dict[str, Any]:
+    if model.role == IMAGE_EMBEDDER and model.input_hw is not None:
+        return {"input_hw": list(model.input_hw), "dim": model.dim}
+    return {"person_class": model.person_class}
 
 
 def read_content(model: Model) -> bytes:

@@ -31,6 +31,11 @@ def place(size_wh: tuple[int, int], input_hw: tuple[int, int], fit: Fit) -> Plac
     (width, height), (input_height, input_width) = size_wh, input_hw
     if fit == "stretch":
         return Placement((input_width / width, input_height / height), (0.0, 0.0), size_wh)
+    if fit == "crop":
+        scale = max(input_width / width, input_height / height)
+        return Placement(
+            (scale, scale), ((input_width - width * scale) / 2, (input_height - height * scale) / 2), size_wh
+        )
     scale = min(input_width / width, input_height / height)
     offset_xy = (0.0, 0.0)
     if fit == "centre":
@@ -44,11 +49,29 @@ def fit_picture(
     """(H, W, 3) uint8 → the same picture in the input's size (input height, input width, 3), still RGB bytes."""
     height, width = frame_rgb.shape[:2]
     placement = place((width, height), input_hw, preparation.fit)
+    if preparation.fit == "crop":
+        return _resized(_inner(frame_rgb, input_hw), input_hw), placement
     (scale_x, scale_y), (left, top) = placement.scale_xy, (int(i) for i in placement.offset_xy)
     size = (max(1, round(width * scale_x)), max(1, round(height * scale_y)))
     canvas = np.full((*input_hw, 3), preparation.fill, np.uint8)
     canvas[top : top + size[1], left : left + size[0]] = cv2.resize(frame_rgb, size, interpolation=cv2.INTER_LINEAR)
     return canvas, placement
+
+
+def _inner(frame_rgb: NDArray[np.uint8], input_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """The largest part in the middle that has the input's aspect."""
+    (height, width), (input_height, input_width) = frame_rgb.shape[:2], input_hw
+    scale = min(width / input_width, height / input_height)
+    inner_height, inner_width = max(1, round(input_height * scale)), max(1, round(input_width * scale))
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    return frame_rgb[top : top + inner_height, left : left + inner_width]
+
+
+def _resized(frame_rgb: NDArray[np.uint8], input_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """Shrunk by areas, so that a large photo and its thumbnail give the same picture; grown smoothly."""
+    shrinks = frame_rgb.shape[0] > input_hw[0]
+    resized = cv2.resize(frame_rgb, input_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return np.asarray(resized, np.uint8)
 
 
 def to_tensor(canvas_rgb: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.float32]:

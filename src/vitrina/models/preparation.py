@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Fit = Literal["top-left", "centre", "stretch"]
+Fit = Literal["top-left", "centre", "stretch", "crop"]
 Order = Literal["rgb", "bgr"]
 
 
@@ -13,7 +13,8 @@ Order = Literal["rgb", "bgr"]
 class Preparation:
     """How a network wants its pictures: (value − mean) / std of each channel, in `order`.
 
-    fit: keep the aspect and put the picture top left or in the centre, or stretch it. fill: value of the border.
+    fit: keep the aspect and put the picture top left or in the centre, or stretch it, or fill the input and lose what
+    stands over on both sides. fill: value of the border.
     """
 
     order: Order

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: one per worker, one thread each."""
+"""ONNX Runtime sessions: one per worker, one thread each unless more are asked for."""
 
 from __future__ import annotations
 
@@ -48,17 +48,18 @@ class Port:
 
 
 class Session:
-    """A detector's network: one picture in, named arrays out.
+    """A network: one picture in (or several, where the file leaves that free), named arrays out.
 
     input_hw: the fixed (height, width) of the input, or None where the file leaves them free.
     """
 
-    def __init__(self, content: bytes, *, name: str, provider: str = "cpu") -> None:
-        self._runtime = _open(content, name, provider)
+    def __init__(self, content: bytes, *, name: str, provider: str = "cpu", threads: int = 1) -> None:
+        self._runtime = _open(content, name, provider, threads)
         self.inputs = tuple(_port(node) for node in self._runtime.get_inputs())
         self.outputs = tuple(_port(node) for node in self._runtime.get_outputs())
         self._picture, self._sizes = _picture_and_sizes(self.inputs, name)
         height, width = self._picture.shape[2:]
+        self.takes_many = self._picture.shape[0] is None
         self.input_hw = None if height is None or width is None else (height, width)
 
     @property
@@ -66,7 +67,7 @@ class Session:
         return self.input_hw or PROBE_HW
 
     def run(self, picture: NDArray[np.float32]) -> Mapping[str, NDArray[Any]]:
-        """picture: (1, 3, height, width) float32, prepared."""
+        """picture: (1, 3, height, width) float32, prepared; (n, …) where the network `takes_many`."""
         feeds: dict[str, NDArray[Any]] = {
             self._picture.name: picture.astype(DTYPES[self._picture.kind], copy=False),
         }
@@ -88,14 +89,14 @@ class Session:
         return f"inputs: {inputs}; outputs: {outputs}"
 
 
-def _open(content: bytes, name: str, provider: str) -> onnxruntime.InferenceSession:
+def _open(content: bytes, name: str, provider: str, threads: int) -> onnxruntime.InferenceSession:
     if provider not in PROVIDERS:
         raise InputError(f"provider: expected one of {', '.join(PROVIDERS)}, got {provider!r}")
     wanted, package = PROVIDERS[provider]
     if wanted not in onnxruntime.get_available_providers():
         raise MissingError(f"this ONNX Runtime cannot run on {provider}: pip install {package} in place of onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(content, options, providers=[wanted])
