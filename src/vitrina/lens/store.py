@@ -1,0 +1,257 @@
+"""The catalog: what the feeds say and which pictures belong to it, in one SQLite file that an import can make anew.
+
+It mirrors the feeds, so it has no migrations: a file of another version is emptied and filled by the next imports.
+Live offers are those with `gone_at IS NULL`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from vitrina.errors import StorageError
+from vitrina.lens.offer import Offer
+from vitrina.product import Money
+
+VERSION = 1
+LEVELS = " › "
+"""Between the levels of a category."""
+
+BUSY_S = 15.0
+AT_ONCE = 500
+"""Values in one question; SQLite takes 999 in its oldest builds."""
+
+_T = TypeVar("_T")
+
+_TABLES = """
+CREATE TABLE offers(
+    offer_key INTEGER PRIMARY KEY, shop TEXT NOT NULL, offer_id TEXT NOT NULL, digest BLOB NOT NULL,
+    name TEXT NOT NULL, brand TEXT NOT NULL, vendor_code TEXT NOT NULL, gtin TEXT NOT NULL, group_id TEXT NOT NULL,
+    category TEXT NOT NULL, price_minor INTEGER NOT NULL, old_price_minor INTEGER, currency TEXT NOT NULL,
+    available INTEGER NOT NULL, url TEXT NOT NULL, params TEXT NOT NULL, description TEXT NOT NULL,
+    line INTEGER NOT NULL, feed_id TEXT NOT NULL, gone_at REAL, changed_at REAL NOT NULL,
+    UNIQUE(shop, offer_id));
+CREATE INDEX offers_gtin ON offers(gtin) WHERE gtin <> '';
+CREATE INDEX offers_vendor_code ON offers(vendor_code) WHERE vendor_code <> '';
+CREATE TABLE pictures(
+    picture_key INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, state TEXT NOT NULL DEFAULT 'new', sha256 TEXT,
+    etag TEXT NOT NULL DEFAULT '', last_modified TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0, retry_at REAL, fetched_at REAL, width INTEGER, height INTEGER);
+CREATE INDEX pictures_sha256 ON pictures(sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX pictures_state ON pictures(state, retry_at) WHERE state <> 'ok';
+CREATE TABLE offer_pictures(
+    offer_key INTEGER NOT NULL, position INTEGER NOT NULL, picture_key INTEGER NOT NULL,
+    PRIMARY KEY(offer_key, position)) WITHOUT ROWID;
+CREATE INDEX offer_pictures_picture ON offer_pictures(picture_key);
+CREATE VIRTUAL TABLE offer_words USING fts5(
+    name, brand, category, params, content='offers', content_rowid='offer_key',
+    tokenize="unicode61 remove_diacritics 2");
+CREATE TABLE imports(
+    import_id TEXT PRIMARY KEY, feed_id TEXT NOT NULL, shop TEXT NOT NULL, started_at REAL NOT NULL, ended_at REAL,
+    mode TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    offers INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0, unchanged INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX imports_feed ON imports(feed_id, started_at);
+CREATE TABLE rejects(import_id TEXT NOT NULL, line INTEGER NOT NULL, offer_id TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX rejects_import ON rejects(import_id);
+CREATE TABLE index_state(
+    model TEXT NOT NULL, entry_id TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY(model, entry_id)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PicturedOffer:
+    """A live offer by one of its pictures. sha256: of the picture's original bytes."""
+
+    sha256: str
+    offer_key: int
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class ShopCount:
+    """offers: live ones. pictures: addresses that belong to live offers, by their state."""
+
+    offers: int
+    gone: int
+    pictures: dict[str, int]
+
+
+def open_catalog(path: Path) -> sqlite3.Connection:
+    """The catalog, made when it is not there. Close it; one connection is for one thread at a time.
+
+    A statement that writes begins a transaction which has the write lock at once; `with connection:` commits it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if _version(connection) != VERSION:
+            _make(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StorageError(f"{path}: cannot be opened as the catalog: {error}. Remove it and import again.") from error
+    return connection
+
+
+@contextlib.contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction with the write lock: all of it, or nothing when the block raises or the process dies."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        raise StorageError(f"the catalog is being written by somebody else for {BUSY_S:g} s: {error}") from error
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def offer_of(row: sqlite3.Row, pictures: Iterable[str] = ()) -> Offer:
+    """row: of `offers`, with every column. pictures: their addresses, which stand in another table."""
+    currency, old = row["currency"], row["old_price_minor"]
+    return Offer(
+        shop=row["shop"],
+        offer_id=row["offer_id"],
+        name=row["name"],
+        url=row["url"],
+        price=Money(row["price_minor"], currency),
+        old_price=None if old is None else Money(old, currency),
+        available=bool(row["available"]),
+        group_id=row["group_id"],
+        brand=row["brand"],
+        vendor_code=row["vendor_code"],
+        gtin=row["gtin"],
+        category=category_of(row["category"]),
+        pictures=tuple(pictures),
+        params=tuple((name, value) for name, value in json.loads(row["params"])),
+        description=row["description"],
+        line=row["line"],
+    )
+
+
+def category_of(text: str) -> tuple[str, ...]:
+    return tuple(text.split(LEVELS)) if text else ()
+
+
+def offer(connection: sqlite3.Connection, shop: str, offer_id: str, *, gone_too: bool = False) -> Offer | None:
+    """A live offer with its pictures' addresses; with `gone_too` also one that its shop no longer has."""
+    row = connection.execute("SELECT * FROM offers WHERE shop = ? AND offer_id = ?", (shop, offer_id)).fetchone()
+    if row is None or not (gone_too or row["gone_at"] is None):
+        return None
+    return offer_of(row, picture_urls(connection, row["offer_key"]))
+
+
+def picture_urls(connection: sqlite3.Connection, offer_key: int) -> list[str]:
+    """In the feed's order."""
+    found = connection.execute(
+        "SELECT url FROM offer_pictures JOIN pictures USING(picture_key) WHERE offer_key = ? ORDER BY position",
+        (offer_key,),
+    )
+    return [row[0] for row in found]
+
+
+def offers_by_key(connection: sqlite3.Connection, offer_keys: Iterable[int]) -> dict[int, Offer]:
+    """Live offers, without their pictures."""
+    found = {}
+    for some in _portions(list(offer_keys)):
+        question = f"SELECT * FROM offers WHERE gone_at IS NULL AND offer_key IN ({_marks(some)})"  # noqa: S608
+        found.update({row["offer_key"]: offer_of(row) for row in connection.execute(question, some)})
+    return found
+
+
+def offers_with_pictures(connection: sqlite3.Connection, shas: Iterable[str]) -> list[PicturedOffer]:
+    """Live offers that show one of these pictures, each once for each of the pictures; without their addresses."""
+    found = []
+    for some in _portions(list(dict.fromkeys(shas))):
+        question = (
+            "SELECT DISTINCT pictures.sha256 AS picture_sha256, offers.* FROM pictures"  # noqa: S608
+            " JOIN offer_pictures USING(picture_key) JOIN offers USING(offer_key)"
+            f" WHERE pictures.sha256 IN ({_marks(some)}) AND offers.gone_at IS NULL"
+        )
+        found += [
+            PicturedOffer(row["picture_sha256"], row["offer_key"], offer_of(row))
+            for row in connection.execute(question, some)
+        ]
+    return found
+
+
+def is_live_picture(connection: sqlite3.Connection, sha256: str) -> bool:
+    """Whether a live offer shows the picture: only then may anybody see it."""
+    question = (
+        "SELECT 1 FROM pictures JOIN offer_pictures USING(picture_key) JOIN offers USING(offer_key)"
+        " WHERE pictures.sha256 = ? AND offers.gone_at IS NULL LIMIT 1"
+    )
+    return connection.execute(question, (sha256,)).fetchone() is not None
+
+
+def live_count(connection: sqlite3.Connection, *, shop: str | None = None) -> int:
+    where, values = ("", ()) if shop is None else (" AND shop = ?", (shop,))
+    question = f"SELECT count(*) FROM offers WHERE gone_at IS NULL{where}"  # noqa: S608 - no word of it comes from outside
+    return int(connection.execute(question, values).fetchone()[0])
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, ShopCount]:
+    """By shop: live and gone offers, and the pictures of live ones by state."""
+    pictures: dict[str, dict[str, int]] = {}
+    states = connection.execute(
+        "SELECT shop, state, count(DISTINCT picture_key) FROM offers JOIN offer_pictures USING(offer_key)"
+        " JOIN pictures USING(picture_key) WHERE gone_at IS NULL GROUP BY shop, state"
+    )
+    for shop, state, count in states:
+        pictures.setdefault(shop, {})[state] = count
+    rows = connection.execute("SELECT shop, sum(gone_at IS NULL), sum(gone_at IS NOT NULL) FROM offers GROUP BY shop")
+    return {shop: ShopCount(live, gone, pictures.get(shop, {})) for shop, live, gone in rows}
+
+
+def imports(
+    connection: sqlite3.Connection, *, feed_id: str | None = None, shop: str | None = None, limit: int = 50
+) -> list[sqlite3.Row]:
+    """The newest first, of one feed, of one shop, or of all."""
+    return connection.execute(
+        "SELECT * FROM imports WHERE feed_id = coalesce(?, feed_id) AND shop = coalesce(?, shop)"
+        " ORDER BY started_at DESC, import_id DESC LIMIT ?",
+        (feed_id, shop, limit),
+    ).fetchall()
+
+
+def rejects(connection: sqlite3.Connection, import_id: str, *, limit: int = 1000) -> list[sqlite3.Row]:
+    """What an import left out, by line."""
+    question = "SELECT line, offer_id, reason FROM rejects WHERE import_id = ? ORDER BY line, rowid LIMIT ?"
+    return connection.execute(question, (import_id, limit)).fetchall()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    """Every table, in place of those of another version. Several processes may be here at once."""
+    with writing(connection):
+        if _version(connection) == VERSION:
+            return
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        names = [row[0] for row in connection.execute(tables)]
+        for name in sorted(names, key=lambda one: one != "offer_words"):  # its own tables leave with it
+            connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+        for statement in _TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _portions(values: list[_T]) -> Iterator[list[_T]]:
+    for first in range(0, len(values), AT_ONCE):
+        yield values[first : first + AT_ONCE]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from vitrina.errors import StorageError
+from vitrina.lens import store
+from vitrina.product import Money
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(store.open_catalog(tmp_path / "lens" / "catalog.db")) as connection:
+        yield connection
+
+
+def put(catalog: sqlite3.Connection, key: int, *, shop: str = "a", gone_at: float | None = None, sha: str = "") -> None:
+    catalog.execute(
+        "INSERT INTO offers VALUES(?, ?, ?, x'00', 'Red shoe', 'Adi', 'V1', '', '', 'Shoes › Sneakers', 4990, 5990,"
+        " 'EUR', 1, 'https://a.example/1', '[[\"size\", \"42\"]]', '', 7, 'f', ?, 1.0)",
+        (key, shop, f"id-{key}", gone_at),
+    )
+    if sha:
+        catalog.execute("INSERT OR IGNORE INTO pictures(url, state, sha256) VALUES(?, 'ok', ?)", (f"p:{sha}", sha))
+        catalog.execute(
+            "INSERT INTO offer_pictures SELECT ?, 0, picture_key FROM pictures WHERE sha256 = ?", (key, sha)
+        )
+    catalog.commit()
+
+
+def test_an_offer_comes_back_as_it_was_stored(catalog: sqlite3.Connection) -> None:
+    put(catalog, 1, sha="ab")
+
+    found = store.offer(catalog, "a", "id-1")
+
+    assert found is not None
+    assert (found.name, found.price, found.old_price) == ("Red shoe", Money(4990, "EUR"), Money(5990, "EUR"))
+    assert (found.category, found.params) == (("Shoes", "Sneakers"), (("size", "42"),))
+    assert (found.pictures, found.line, found.available) == (("p:ab",), 7, True)
+
+
+def test_an_offer_that_its_shop_no_longer_has_is_not_live(catalog: sqlite3.Connection) -> None:
+    put(catalog, 1, gone_at=5.0, sha="ab")
+
+    assert store.offer(catalog, "a", "id-1") is None
+    assert store.offer(catalog, "a", "id-1", gone_too=True) is not None
+    assert store.offers_by_key(catalog, [1]) == {}
+    assert store.offers_with_pictures(catalog, ["ab"]) == []
+    assert not store.is_live_picture(catalog, "ab")
+    assert store.live_count(catalog) == 0
+
+
+def test_every_live_offer_of_a_picture_is_found(catalog: sqlite3.Connection) -> None:
+    for key, sha in ((1, "ab"), (2, "ab"), (3, "cd")):
+        put(catalog, key, sha=sha)
+
+    found = store.offers_with_pictures(catalog, ["ab", "ab", "ef"])
+
+    assert [(one.sha256, one.offer.offer_id) for one in found] == [("ab", "id-1"), ("ab", "id-2")]
+    assert store.is_live_picture(catalog, "ab")
+
+
+def test_counts_are_by_shop(catalog: sqlite3.Connection) -> None:
+    put(catalog, 1, sha="ab")
+    put(catalog, 2, gone_at=2.0)
+    put(catalog, 3, shop="b")
+
+    assert store.counts(catalog) == {"a": store.ShopCount(1, 1, {"ok": 1}), "b": store.ShopCount(1, 0, {})}
+    assert (store.live_count(catalog), store.live_count(catalog, shop="b")) == (2, 1)
+
+
+def test_a_block_that_raises_changes_nothing(catalog: sqlite3.Connection) -> None:
+    with pytest.raises(KeyError), store.writing(catalog):
+        catalog.execute("INSERT INTO pictures(url) VALUES('x')")
+        raise KeyError
+
+    assert catalog.execute("SELECT count(*) FROM pictures").fetchone()[0] == 0
+
+
+def test_a_catalog_of_another_version_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with closing(store.open_catalog(path)) as catalog:
+        put(catalog, 1)
+        catalog.execute("PRAGMA user_version = 99")
+
+    with closing(store.open_catalog(path)) as catalog:
+        assert store.live_count(catalog) == 0
+
+
+def test_a_file_that_is_no_catalog_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_text("no database at all " * 100)
+
+    with pytest.raises(StorageError, match=r"catalog\.db"):
+        store.open_catalog(path)
