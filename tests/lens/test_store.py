@@ -74,9 +74,13 @@ def test_counts_are_by_shop(catalog: sqlite3.Connection) -> None:
 
 
 def test_a_block_that_raises_changes_nothing(catalog: sqlite3.Connection) -> None:
-    with pytest.raises(KeyError), store.writing(catalog):
-        catalog.execute("INSERT INTO pictures(url) VALUES('x')")
-        raise KeyError
+    def interrupted() -> None:
+        with store.writing(catalog):
+            catalog.execute("INSERT INTO pictures(url) VALUES('x')")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
 
     assert catalog.execute("SELECT count(*) FROM pictures").fetchone()[0] == 0
 
