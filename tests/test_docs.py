@@ -19,6 +19,7 @@ from vitrina.cli.lazy import leaves
 from vitrina.cli.main import app
 from vitrina.floor.measures.cards import MEASURES
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.lakestore import LENS_TABLES
 from vitrina.settings import SETTINGS
 from vitrina.storage.rights import PERMISSIONS
 from vitrina.web.gate import OPEN_ROUTES
@@ -64,8 +65,9 @@ def test_every_setting_error_table_measure_right_and_open_route_is_in_the_refere
     expected = [
         *(setting.variable for setting in SETTINGS),
         *(name for name, thing in vars(errors).items() if isinstance(thing, type)),
-        *(f"`{column.name}`" for table in FLOOR_TABLES.values() for column in table.schema),
+        *(f"`{column.name}`" for table in (FLOOR_TABLES | LENS_TABLES).values() for column in table.schema),
         *FLOOR_TABLES,
+        *LENS_TABLES,
         *MEASURES,
         *PERMISSIONS,
         *(f"{route.method} {route.path}" for route in OPEN_ROUTES),

@@ -103,9 +103,10 @@ def errors() -> str:
 
 def tables() -> str:
     from vitrina.floor.store import FLOOR_TABLES
+    from vitrina.lens.lakestore import LENS_TABLES
 
     lines = ["# Tables of the lake", "", "What happened, append-only. The same text is in `vitrina lake describe`.", ""]
-    for name, spec in FLOOR_TABLES.items():
+    for name, spec in (FLOOR_TABLES | LENS_TABLES).items():
         lines += [f"## `{name}`", "", spec.comment, "", "| column | type | meaning |", "|---|---|---|"]
         for field in spec.schema:
             comment = (field.metadata or {}).get(b"comment", b"").decode()

@@ -122,6 +122,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("positions_days", "30", "days", _between(1, 400), "How long floor positions are kept."),
     Setting("visits_days", "400", "days", _between(1, 4000), "How long visits, crossings and waits are kept."),
     Setting(
+        "lens_events_days",
+        "400",
+        "days",
+        _between(1, 4000),
+        "How long searches by photo are kept, and clicks that led to no order.",
+    ),
+    Setting("pending_days", "180", "days", _between(1, 1000), "How long a cashback waits for a network's word."),
+    Setting(
         "lake_commit_s",
         "10",
         "s",
@@ -221,6 +229,8 @@ class Settings:
     k_anonymity: int
     positions_days: int
     visits_days: int
+    lens_events_days: int
+    pending_days: int
     lake_commit_s: float
     lake_commit_rows: int
     query_memory_mb: int

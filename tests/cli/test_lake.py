@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from vitrina.cli.lake import app, open_lake
 from vitrina.errors import DeniedError, InputError, NotFoundError
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.lakestore import LENS_TABLES
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import audit
 from vitrina.storage.database import Database
@@ -57,7 +58,7 @@ def crossing(number: int, t: datetime) -> dict[str, Any]:
 
 def test_the_data_dictionary_has_every_table_and_column_with_a_comment(run: Run) -> None:
     described = json.loads(run("describe", "--json").output)
-    assert [table["name"] for table in described] == list(FLOOR_TABLES)
+    assert [table["name"] for table in described] == [*FLOOR_TABLES, *LENS_TABLES]
     assert all(column["comment"] for table in described for column in table["columns"])
     shown = run("describe").output
     assert "crossings: Each time a person crossed a line." in shown

@@ -18,6 +18,7 @@ from rich.table import Table
 from vitrina.cli.sandbox import sandbox
 from vitrina.errors import InputError
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.lakestore import LENS_TABLES
 from vitrina.settings import ENGINES, Settings
 from vitrina.storage import audit
 from vitrina.storage import engine as engines
@@ -29,7 +30,7 @@ app = typer.Typer(
     help="Ask the lake, and keep it in order.", no_args_is_help=True, add_completion=False, rich_markup_mode="rich"
 )
 
-TABLES_OF_PARTS: dict[str, dict[str, TableSpec]] = {"floor": FLOOR_TABLES}
+TABLES_OF_PARTS: dict[str, dict[str, TableSpec]] = {"floor": FLOOR_TABLES, "lens": LENS_TABLES}
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 _Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait a minute for questions that are under way.")]
@@ -43,7 +44,8 @@ def open_lake(settings: Settings, *, engine: str = "duckdb") -> Lake:
 
 def retention_rules(settings: Settings) -> dict[str, int]:
     """Days to keep, by the name of the setting that says so."""
-    return {"positions_days": settings.positions_days, "visits_days": settings.visits_days}
+    names = ("positions_days", "visits_days", "lens_events_days")
+    return {name: getattr(settings, name) for name in names}
 
 
 @app.command()

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from vitrina.errors import InputError, NotFoundError
 from vitrina.lens.cashback import amount, snapshot
+from vitrina.lens.link import NETWORKS, Link, make_link
+from vitrina.lens.networks import route_of
 from vitrina.lens.offer import Offer
 from vitrina.lens.store import LEVELS
 from vitrina.lens.terms import Terms
-from vitrina.product import new_id
+from vitrina.product import Money, new_id
 from vitrina.storage.database import Base
+
+logger = logging.getLogger(__name__)
+
+LONGEST_NAME = 300
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class LensClick(Base):
@@ -41,36 +52,78 @@ class LensClick(Base):
     host: Mapped[str] = mapped_column(sa.String(253))
 
 
-def new_click(
-    offer: Offer,
-    terms: Terms,
-    *,
-    network: str,
-    search_id: str = "",
-    wallet: str | None = None,
-    now: datetime | None = None,
-) -> LensClick:
-    """The click with what it promises, before it is known where it goes to; nothing is stored yet."""
-    now = now or datetime.now(UTC)
-    term = terms.term(offer.shop, offer.category, now.date())
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """A click that is logged. url: where to send the browser."""
+
+    click_id: str
+    url: str
+    host: str
+    network: str
+    price: Money
+    cashback: Money | None
+
+
+def open_click(session: Session, offer: Offer, *, search_id: str = "", wallet: str | None = None) -> Clicked:
+    """Log a click on an offer of the catalog and say where it goes. Raises InputError for an offer without a link.
+
+    When the network's link cannot be made, the shop's own link is taken: a buyer is worth more than a sub-id.
+    """
+    now = datetime.now(UTC)
+    click_id = new_id()
+    network, link = _way(session, offer, click_id)
+    term = Terms.load(session, shop=offer.shop).term(offer.shop, offer.category, now.date())
     cashback = amount(term, offer.price) if term else None
-    return LensClick(
-        click_id=new_id(),
-        shop=offer.shop,
-        offer_id=offer.offer_id,
-        name=offer.name[:300],
-        category=LEVELS.join(offer.category),
-        search_id=search_id,
-        wallet=wallet,
-        t=now,
-        price_minor=offer.price.minor,
-        currency=offer.price.currency,
-        cashback_minor=cashback.minor if cashback else None,
-        promise=snapshot(term) if term and cashback else None,
-        network=network,
-        host="",
+    session.add(
+        LensClick(
+            click_id=click_id,
+            shop=offer.shop,
+            offer_id=offer.offer_id,
+            name=offer.name[:LONGEST_NAME],
+            category=LEVELS.join(offer.category),
+            search_id=search_id if _ID.fullmatch(search_id) else "",
+            wallet=wallet,
+            t=now,
+            price_minor=offer.price.minor,
+            currency=offer.price.currency,
+            cashback_minor=cashback.minor if cashback else None,
+            promise=snapshot(term) if term and cashback else None,
+            network=network,
+            host=link.host,
+        )
     )
+    session.flush()
+    return Clicked(click_id, link.url, link.host, network, offer.price, cashback)
 
 
 def find_click(session: Session, click_id: str) -> LensClick | None:
-    return session.get(LensClick, click_id)
+    return session.get(LensClick, click_id) if _ID.fullmatch(click_id) else None
+
+
+def clicks_of(session: Session, wallet: str, *, limit: int = 100) -> list[LensClick]:
+    """A wallet's clicks, newest first."""
+    query = sa.select(LensClick).where(LensClick.wallet == wallet)
+    return list(session.scalars(query.order_by(LensClick.t.desc(), LensClick.click_id.desc()).limit(limit)))
+
+
+def forget_clicks(session: Session, before: datetime) -> int:
+    """Delete clicks that led to nothing, and take the wallet's part in it away. Gives how many."""
+    from vitrina.lens.ledger import LensCashback
+    from vitrina.lens.missing import LensMissing
+
+    kept = sa.union(sa.select(LensCashback.click_id), sa.select(LensMissing.click_id)).subquery()
+    old = sa.delete(LensClick).where(
+        LensClick.t < before, LensClick.click_id.not_in(sa.select(kept.c.click_id).where(kept.c.click_id.is_not(None)))
+    )
+    return session.connection().execute(old).rowcount
+
+
+def _way(session: Session, offer: Offer, click_id: str) -> tuple[str, Link]:
+    try:
+        network, base = route_of(session, offer.shop)
+        first = next(iter(network.sub_ids), "subid")
+        return network.name, make_link(network, offer.url, base=base, sub_ids={first: click_id})
+    except (InputError, NotFoundError) as error:
+        link = make_link(NETWORKS["direct"], offer.url, sub_ids={})
+        logger.warning("shop %s: its own link is taken: %s", offer.shop, error)
+        return "direct", link

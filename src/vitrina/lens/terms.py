@@ -71,8 +71,9 @@ class Terms:
             self._by_shop.setdefault(term.shop, []).append(term)
 
     @classmethod
-    def load(cls, session: Session) -> Terms:
-        return cls(list_terms(session))
+    def load(cls, session: Session, *, shop: str | None = None) -> Terms:
+        """Of one shop, or of all."""
+        return cls(list_terms(session, shop=shop))
 
     def term(self, shop: str, category: tuple[str, ...], on: date) -> Term | None:
         return best_term(self._by_shop.get(shop, ()), category, on)

@@ -26,6 +26,7 @@ from vitrina import __version__
 from vitrina.errors import InputError, VitrinaError
 from vitrina.floor.measures.rows import prepare
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.lakestore import LENS_TABLES, EventLog
 from vitrina.settings import Settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
@@ -86,7 +87,7 @@ def create_app(
         raise InputError(f"host: the demo lets everybody in, so it must stay on 127.0.0.1, got {settings.host!r}")
     database = Database(settings.database)
     database.migrate()
-    lake = open_lake(settings, FLOOR_TABLES, engine=settings.engine)
+    lake = open_lake(settings, FLOOR_TABLES | LENS_TABLES, engine=settings.engine)
     door = Door(database, settings, demo=demo)
     times = RequestTimes()
     app = FastAPI(
@@ -122,6 +123,7 @@ def create_app(
         demo_person=_demo_person(database) if demo else None,
         captions=dict(captions or {}),
         times=times,
+        events=EventLog(lake, "web"),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
     for module in (
@@ -162,6 +164,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         background.cancel_scope.cancel()
     await run_sync(site.figures.close)
+    await run_sync(site.events.close)
     site.database.dispose()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from vitrina.lens.lakestore import EventLog
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
@@ -19,7 +20,10 @@ from vitrina.web.timing import RequestTimes
 
 @dataclass(frozen=True)
 class Site:
-    """demo_person: whom `/demo` signs in; None outside of `vitrina demo`. captions: shop slug to a sentence on top."""
+    """demo_person: whom `/demo` signs in; None outside of `vitrina demo`. captions: shop slug to a sentence on top.
+
+    events: the log of searches and clicks of lens.
+    """
 
     settings: Settings
     database: Database
@@ -27,6 +31,7 @@ class Site:
     figures: Figures
     live: LiveCameras
     stage: Stage
+    events: EventLog
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     times: RequestTimes = field(default_factory=RequestTimes)
