@@ -39,10 +39,15 @@ def run(settings: Settings) -> Run:
     return run
 
 
-def test_a_new_machine_runs_the_shipped_detector_everywhere(run: Run) -> None:
-    (model,) = json.loads(run("list", "--json"))
+SHIPPED = ["person-nanodet-g", "image-lite0"]
 
-    assert (model["name"], model["shipped"], model["runs"]) == ("person-nanodet-g", True, ["everywhere"])
+
+def test_a_new_machine_runs_the_shipped_models_everywhere(run: Run) -> None:
+    models = json.loads(run("list", "--json"))
+
+    assert [(model["name"], model["shipped"], model["runs"]) for model in models] == [
+        (name, True, ["everywhere"]) for name in SHIPPED
+    ]
     assert "person-nanodet-g" in run("list")
 
 
@@ -53,7 +58,7 @@ def test_a_detector_is_added_used_and_taken_back(run: Run, write_model, settings
 
     places = {model["name"]: model["runs"] for model in json.loads(run("list", "--json"))}
     assert added["layout"] == "yolov8"
-    assert places == {"person-nanodet-g": ["riga-1"], "mine": ["everywhere"]}
+    assert places == {"person-nanodet-g": ["riga-1"], "image-lite0": ["everywhere"], "mine": ["everywhere"]}
     database = Database(settings.database)
     with database.reading() as session:
         assert [entry.action for entry in audit.entries(session)] == ["models.use", "models.use", "models.add"]
@@ -65,7 +70,7 @@ def test_verify_runs_every_model(run: Run, write_model) -> None:
 
     found = json.loads(run("verify", "--json"))
 
-    assert [(model["name"], model["ok"]) for model in found] == [("person-nanodet-g", True), ("mine", True)]
+    assert [(model["name"], model["ok"]) for model in found] == [(name, True) for name in [*SHIPPED, "mine"]]
     assert "mine" in run("verify")
 
 
@@ -75,7 +80,7 @@ def test_verify_ends_with_7_when_a_file_is_not_what_it_was(run: Run, write_model
 
     found = json.loads(run("verify", "--json", exit_code=7))
 
-    assert [model["ok"] for model in found] == [True, False]
+    assert [model["ok"] for model in found] == [True, True, False]
     with pytest.raises(MissingError, match="nothing was changed"):
         run("use", "mine")
 
@@ -93,3 +98,37 @@ def test_adding_what_is_no_detector_says_what_was_found(run: Run, write_model) -
 @pytest.mark.parametrize("command", ["list", "verify", "add", "use"])
 def test_every_command_has_examples_in_its_help(command: str, run: Run) -> None:
     assert f"vitrina models {command}" in run(command, "--help")
+
+
+def test_an_embedder_is_added_with_its_preparation_and_used(run: Run, write_model) -> None:
+    path = write_model(answers={"vector": np.ones((1, 8), np.float32)})
+    told = ("--role", "image-embedder", "--mean", "123.7,116.3,103.5", "--std", "58.4,57.1,57.4", "--fit", "stretch")
+
+    added = json.loads(run("add", path, "--name", "mine", *told, "--json"))
+    run("use", "mine")
+
+    places = {model["name"]: model["runs"] for model in json.loads(run("list", "--json"))}
+    assert (added["role"], added["input_hw"], added["dim"]) == ("image-embedder", [64, 96], 8)
+    assert added["preparation"]["std"] == [58.4, 57.1, 57.4]
+    assert places == {"person-nanodet-g": ["everywhere"], "image-lite0": [], "mine": ["everywhere"]}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (("--role", "segmenter"), "--role: expected person-detector or image-embedder, got 'segmenter'"),
+        (("--role", "image-embedder", "--mean", "1,2"), "--mean: expected one number or three"),
+        (("--role", "image-embedder", "--std", "0.229,0.224,0.225"), "--std 58.395,57.12,57.375"),
+        (("--role", "image-embedder", "--std", "0"), "std: expected three numbers above 0"),
+        (("--role", "image-embedder", "--fit", "squash"), "--fit: expected one of top-left, centre, stretch, crop"),
+        (("--role", "image-embedder", "--order", "rbg"), "--order: expected rgb or bgr"),
+        (("--role", "image-embedder", "--size", "2x"), "--size: expected a side such as 224"),
+    ],
+)
+def test_an_option_of_an_embedder_that_is_wrong_is_named(
+    told: tuple[str, ...], reason: str, run: Run, write_model
+) -> None:
+    path = write_model(answers={"vector": np.ones((1, 8), np.float32)})
+
+    with pytest.raises(InputError, match=reason):
+        run("add", path, *told)

@@ -249,7 +249,7 @@ def test_a_package_with_other_bytes_is_refused(tmp_path: Path, capsys: pytest.Ca
 def test_the_tool_and_the_manifest_name_the_same_source() -> None:
     from vitrina.models.manifest import shipped_models
 
-    (model,) = shipped_models()
+    model = shipped_models()[0]
 
     assert {file["path"]: file["sha256"] for file in model.source["files"]} == tool.MEMBERS
     assert f"{model.source['package']}@{model.source['package_version']}" == tool.PACKAGE

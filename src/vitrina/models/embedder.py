@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 BATCH = 8
 """Pictures that go through the network together; more of them bring nothing on a processor and cost memory."""
+
+GOLDEN_COSINE = 0.999
+"""How near a stored vector must be: float16 and other processors move the last digits, a wrong picture moves more."""
 
 
 class Embedder:
@@ -67,6 +71,29 @@ def embed(
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit
+
+
+def made_picture(number: int, side: int = 224) -> NDArray[np.uint8]:
+    """(side, side, 3) uint8: waves of colour, the same on every machine. tools/build_embedder.py has the same."""
+    rows, columns = np.mgrid[:side, :side]
+    waves = rows * (3 + number) + columns * (5 - number) + (rows * columns) // (17 + 9 * number)
+    planes: NDArray[np.uint8] = np.stack([(waves + 40 * plane) % 256 for plane in range(3)], axis=2).astype(np.uint8)
+    return planes
+
+
+def check_golden(embedder: Embedder) -> None:
+    """Compare with the vectors stored when the model was built, where there are any; InputError when they differ."""
+    path = embedder.model.path.with_suffix(".golden.json")
+    if not embedder.model.shipped or not path.exists():
+        return
+    expected = np.array(json.loads(path.read_text(encoding="utf-8"))["vectors"], np.float32)
+    found = embedder.embed([made_picture(number) for number in range(len(expected))])
+    worst = float((found * expected).sum(axis=1).min())
+    if worst < GOLDEN_COSINE:
+        raise InputError(
+            f"{embedder.name}: this machine's vectors are not those it was built with (cosine {worst:.4f}, expected "
+            f"at least {GOLDEN_COSINE}); install another version of onnxruntime"
+        )
 
 
 def vector_size(session: Session, input_hw: tuple[int, int], *, name: str) -> int:

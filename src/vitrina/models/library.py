@@ -12,9 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from vitrina.errors import ConflictError, InputError, NotFoundError, VitrinaError
+from vitrina.models.embedder import Embedder, check_golden, vector_size
 from vitrina.models.layouts import LAYOUTS, Reading, describe_outputs, expected_layouts, recognise
-from vitrina.models.manifest import PERSON_DETECTOR, Model, read_content, read_manifest, shipped_models, write_manifest
+from vitrina.models.manifest import (
+    EMBEDDING,
+    IMAGE_EMBEDDER,
+    PERSON_DETECTOR,
+    Model,
+    read_content,
+    read_manifest,
+    shipped_models,
+    write_manifest,
+)
+from vitrina.models.preparation import Preparation
 from vitrina.models.session import Session
 
 MANIFEST = "model.toml"
@@ -78,11 +91,7 @@ def add_model(
     the very file is there already.
     """
     content = _read_file(path)
-    chosen = name or _name_from(path)
-    if not NAME.fullmatch(chosen):
-        raise InputError(f"name: expected lower-case letters, digits, '.', '_' and '-', got {chosen!r}; use --name")
-    sha256 = hashlib.sha256(content).hexdigest()
-    _refuse_twice(known_models(home), chosen, sha256)
+    chosen, sha256 = _identity(home, path, name, content)
     found = try_model(content, name=path.name, layout=layout, person_class=person_class)
     model = Model(
         name=chosen,
@@ -95,10 +104,79 @@ def add_model(
         licence=licence,
         shipped=False,
         person_class=person_class,
-        source={"file": path.name, "added_at": datetime.now(UTC).isoformat(timespec="seconds"), "added_by": by},
+        source=_added(path, by),
     )
     _store(model, content)
     return model
+
+
+def add_embedder(
+    home: Path,
+    path: Path,
+    *,
+    preparation: Preparation,
+    input_hw: tuple[int, int] | None = None,
+    name: str | None = None,
+    licence: str = "not stated",
+    by: str = "",
+) -> Model:
+    """Try an image embedder, copy it into `home` and write its manifest.
+
+    input_hw: needed where the file leaves height and width free. InputError says what the network gave when that is
+    no vector; ConflictError when the name or the very file is there already.
+    """
+    content = _read_file(path)
+    chosen, sha256 = _identity(home, path, name, content)
+    require_preparation(preparation)
+    session = Session(content, name=path.name)
+    size_hw = input_hw or session.input_hw
+    if size_hw is None:
+        raise InputError(f"{path.name} takes pictures of any size; say which one it was trained with: --size 224")
+    model = Model(
+        name=chosen,
+        role=IMAGE_EMBEDDER,
+        path=home / "models" / sha256 / f"{chosen}.onnx",
+        sha256=sha256,
+        bytes=len(content),
+        layout=EMBEDDING,
+        preparation=preparation,
+        licence=licence,
+        shipped=False,
+        input_hw=size_hw,
+        dim=vector_size(session, size_hw, name=path.name),
+        source=_added(path, by),
+    )
+    _store(model, content)
+    return model
+
+
+def require_preparation(preparation: Preparation) -> None:
+    """InputError when mean and std are of values from 0 to 1, as most model cards print them."""
+    if 0 in preparation.std:
+        raise InputError(f"std: expected three numbers above 0, got {preparation.std}")
+    if max(preparation.std) <= 1:
+        ours = {
+            word: ",".join(f"{value * 255:.5g}" for value in values)
+            for word, values in (("mean", preparation.mean), ("std", preparation.std))
+        }
+        raise InputError(
+            f"std {preparation.std} is of values from 0 to 1, expected of pixels from 0 to 255: "
+            f"--mean {ours['mean']} --std {ours['std']}"
+        )
+
+
+def _identity(home: Path, path: Path, name: str | None, content: bytes) -> tuple[str, str]:
+    """The name and the sum of a file that is to be added, when nobody has them yet."""
+    chosen = name or _name_from(path)
+    if not NAME.fullmatch(chosen):
+        raise InputError(f"name: expected lower-case letters, digits, '.', '_' and '-', got {chosen!r}; use --name")
+    sha256 = hashlib.sha256(content).hexdigest()
+    _refuse_twice(known_models(home), chosen, sha256)
+    return chosen, sha256
+
+
+def _added(path: Path, by: str) -> dict[str, str]:
+    return {"file": path.name, "added_at": datetime.now(UTC).isoformat(timespec="seconds"), "added_by": by}
 
 
 def try_model(content: bytes, *, name: str, layout: str = "auto", person_class: int = 0) -> str:
@@ -126,15 +204,31 @@ def verify(models: Iterable[Model]) -> list[Verification]:
 
 def _verify(model: Model) -> Verification:
     try:
-        session = Session(read_content(model), name=model.name)
-        session.probe()
-        start = time.perf_counter()
-        outputs = session.probe()
-        run_ms = (time.perf_counter() - start) * 1000
-        LAYOUTS[model.layout].read(outputs, Reading(session.probe_hw, person_class=model.person_class))
+        run_ms = _try_embedder(model) if model.role == IMAGE_EMBEDDER else _try_detector(model)
     except VitrinaError as error:
         return Verification(model, str(error), None)
     return Verification(model, "", run_ms)
+
+
+def _try_detector(model: Model) -> float:
+    """Milliseconds of one picture."""
+    session = Session(read_content(model), name=model.name)
+    session.probe()
+    start = time.perf_counter()
+    outputs = session.probe()
+    run_ms = (time.perf_counter() - start) * 1000
+    LAYOUTS[model.layout].read(outputs, Reading(session.probe_hw, person_class=model.person_class))
+    return run_ms
+
+
+def _try_embedder(model: Model) -> float:
+    """Milliseconds of one picture; InputError when this machine does not get the vectors that it should."""
+    embedder = Embedder(model)
+    check_golden(embedder)
+    side = embedder.model.input_hw or (224, 224)
+    start = time.perf_counter()
+    embedder.embed([np.full((*side, 3), 128, np.uint8)])
+    return (time.perf_counter() - start) * 1000
 
 
 def _read_file(path: Path) -> bytes:
