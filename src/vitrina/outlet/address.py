@@ -32,10 +32,11 @@ class Address:
         return host if self.port == _default_port(self.scheme) else f"{host}:{self.port}"
 
 
-def parse(url: str, *, allow_private: bool) -> Address:
+def parse(url: str, *, allow_private: bool, allow_plain: bool = False) -> Address:
     """Raises InputError for what is no address to send to, and DeniedError for one in a private network.
 
-    Plain HTTP is taken only where private networks are allowed.
+    Plain HTTP is taken only where private networks are allowed, or where `allow_plain` says that nothing is sent
+    which others may not read.
     """
     try:
         parts = urlsplit(url)
@@ -44,7 +45,7 @@ def parse(url: str, *, allow_private: bool) -> Address:
         raise InputError(f"address: expected https://HOST/PATH: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or not url.isprintable():
         raise InputError("address: expected https://HOST/PATH")
-    if parts.scheme == "http" and not allow_private:
+    if parts.scheme == "http" and not (allow_private or allow_plain):
         raise InputError("address: expected https; plain http is for receivers in a network of yours, allowed by name")
     if len(parts.hostname) > 253 or any(not 0 < len(part) < 64 for part in parts.hostname.rstrip(".").split(".")):
         raise InputError("address: the host's name is too long")

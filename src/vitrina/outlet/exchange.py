@@ -48,9 +48,9 @@ def send(
     address, began = parse(url, allow_private=allow_private), time.monotonic()
     try:
         ip = look_up(address, allow_private=allow_private)[0]
-        connection = _connect(address.host, ip, address.port, tls or _tls(address.scheme))
+        connection = connect(address.host, ip, address.port, tls or tls_for(address.scheme))
     except OSError as error:
-        return Answer(None, _since(began), _said(error))
+        return Answer(None, _since(began), said(error))
     # A receiver that sends a byte now and then would be waited for without end: at the deadline the line is cut.
     cut = threading.Event()
     timer = threading.Timer(max(0.0, timeout_s - (time.monotonic() - began)), _cut, (connection.sock, cut))
@@ -66,14 +66,15 @@ def send(
         wait_s = _retry_after(response.headers.get("Retry-After", ""))
         return Answer(response.status, _since(began), f"HTTP {response.status}", text, wait_s)
     except (OSError, http.client.HTTPException) as error:
-        reason = f"no answer within {timeout_s:g} s" if cut.is_set() else _said(error)
+        reason = f"no answer within {timeout_s:g} s" if cut.is_set() else said(error)
         return Answer(None, _since(began), reason)
     finally:
         timer.cancel()
         connection.close()
 
 
-def _connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+def connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    """Connected to `ip`, which was looked up and found to be allowed, whatever the name says by now."""
     connection = http.client.HTTPConnection(host, port)
     plain = socket.create_connection((ip, port), timeout=CONNECT_S)
     try:
@@ -85,7 +86,7 @@ def _connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.
     return connection
 
 
-def _tls(scheme: str) -> ssl.SSLContext | None:
+def tls_for(scheme: str) -> ssl.SSLContext | None:
     return ssl.create_default_context() if scheme == "https" else None
 
 
@@ -100,7 +101,7 @@ def _since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """In plain words, without the request."""
     match error:
         case TimeoutError():

@@ -1,0 +1,169 @@
+"""An XML feed cut into its records before a parser sees it.
+
+A parser that reads the whole document must believe it: one wrong byte ends it, and an attribute of 1 GB or an entity
+that holds a million others is a matter of its limits. Cut out of the bytes, a record is small or it is refused, and
+what is wrong in it costs that record only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+LARGEST_RECORD = 2_000_000
+CHUNK = 1 << 18
+_LONGEST_MARK = 200
+"""Bytes kept at the end of what was read, as a mark may continue in what comes next."""
+
+_SECTION_ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
+_SECTION = re.compile(rb"<!--|<!\[CDATA\[")
+_NO_RECORDS = rb"<!--|<!\[CDATA\[|<\?|<!DOCTYPE[^<>\[]*\["
+"""What begins a stretch whose text is no record; a document type's own part ends with its bracket."""
+
+Read = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One record. line: where it begins. problem: "" for a whole one; else `content` is only its beginning."""
+
+    tag: bytes
+    line: int
+    content: bytes
+    problem: str = ""
+
+
+class Cutter:
+    """Iterate it: the records with one of the tags, in order. read: at most so many bytes of UTF-8, none at the end.
+
+    root: the document's outermost tag; whether its end was seen is `is_closed`. line: how far it got.
+    """
+
+    def __init__(self, read: Read, tags: Sequence[bytes], root: bytes, *, largest: int = LARGEST_RECORD) -> None:
+        names = b"|".join(map(re.escape, tags))
+        self._openings = re.compile(
+            _NO_RECORDS + rb"|<(?P<tag>" + names + rb")(?=[\s/>])|(?P<root></" + re.escape(root) + rb"\s*>)"
+        )
+        self._again = {tag: re.compile(rb"<" + re.escape(tag) + rb"(?=[\s>])") for tag in tags}
+        self._ends = {tag: re.compile(rb"</" + re.escape(tag) + rb"\s*>") for tag in tags}
+        self._read, self._largest = read, largest
+        self._buffer, self._at, self._ended = b"", 0, False
+        self.line, self.is_closed = 1, False
+
+    def __iter__(self) -> Iterator[Cut]:
+        while True:
+            found = self._openings.search(self._buffer, self._at)
+            if found is None:
+                self._forget(max(self._at, len(self._buffer) - _LONGEST_MARK))
+                if not self._more():
+                    return
+            elif found["root"]:
+                self.is_closed = True
+                self._forget(found.end())
+            elif found["tag"]:
+                self._forget(found.start())
+                yield self._record(found["tag"])
+            else:
+                self._skip(found.end(), _SECTION_ENDS.get(found[0], b"]"))
+
+    def _record(self, tag: bytes) -> Cut:
+        """The record that begins where we stand; we stand behind it afterwards."""
+        begun = self.line
+        while True:
+            end = self._end(tag)
+            again = self._begun_again(tag, end)
+            if again is not None:
+                return self._damaged(tag, begun, again, f"<{tag.decode()}> is not closed before the next one begins")
+            if end is not None and end - self._at <= self._largest:
+                content = self._buffer[self._at : end]
+                self._forget(end)
+                return Cut(tag, begun, content)
+            if end is not None or len(self._buffer) - self._at > self._largest:
+                return self._too_large(tag, begun)
+            if not self._more():
+                return self._damaged(tag, begun, len(self._buffer), "the feed ends within it")
+
+    def _end(self, tag: bytes) -> int | None:
+        """Where the record ends, as far as it can be seen."""
+        buffer, begin = self._buffer, self._at
+        closing = buffer.find(b">", begin)
+        if closing < 0:
+            return None
+        if buffer[closing - 1 : closing] == b"/" and buffer.count(b'"', begin, closing) % 2 == 0:
+            return closing + 1
+        found = self._ends[tag].search(buffer, closing)
+        while found is not None:
+            resume = _open_section(buffer, closing, found.start())
+            if resume is None:
+                return found.end()
+            found = self._ends[tag].search(buffer, resume) if resume < len(buffer) else None
+        return None
+
+    def _begun_again(self, tag: bytes, end: int | None) -> int | None:
+        """Where the next record begins within this one, which then was never closed."""
+        stop = len(self._buffer) if end is None else end
+        found = self._again[tag].search(self._buffer, self._at + 1, stop)
+        if found is None or _open_section(self._buffer, self._at, found.start()) is not None:
+            return None
+        return found.start()
+
+    def _damaged(self, tag: bytes, line: int, until: int, problem: str) -> Cut:
+        content = self._buffer[self._at : min(until, self._at + _LONGEST_MARK)]
+        self._forget(until)
+        return Cut(tag, line, content, problem)
+
+    def _too_large(self, tag: bytes, line: int) -> Cut:
+        """Its beginning is kept to name it; the rest is read and forgotten until it ends or another begins."""
+        content = self._buffer[self._at : self._at + _LONGEST_MARK]
+        self._forget(self._at + 1)
+        while True:
+            end = self._ends[tag].search(self._buffer, self._at)
+            again = self._again[tag].search(self._buffer, self._at, end.start() if end else len(self._buffer))
+            if again is not None or end is not None:
+                self._forget(again.start() if again else end.end() if end else self._at)
+                break
+            self._forget(max(self._at, len(self._buffer) - _LONGEST_MARK))
+            if not self._more():
+                self._forget(len(self._buffer))
+                break
+        return Cut(tag, line, content, f"it is larger than {self._largest:,} bytes")
+
+    def _skip(self, begin: int, end: bytes) -> None:
+        """To behind the next `end`, or to the end of the feed."""
+        self._forget(begin)
+        while (found := self._buffer.find(end, self._at)) < 0:
+            self._forget(max(self._at, len(self._buffer) - len(end) + 1))
+            if not self._more():
+                self._forget(len(self._buffer))
+                return
+        self._forget(found + len(end))
+
+    def _forget(self, until: int) -> None:
+        """Stand there, with the lines before it counted."""
+        self.line += self._buffer.count(b"\n", self._at, until)
+        self._at = until
+
+    def _more(self) -> bool:
+        """Read on; False at the end of the feed."""
+        if self._ended:
+            return False
+        chunk = self._read(CHUNK)
+        self._ended = not chunk
+        self._buffer, self._at = self._buffer[self._at :] + chunk, 0
+        return bool(chunk)
+
+
+def _open_section(buffer: bytes, begin: int, at: int) -> int | None:
+    """Where the comment or CDATA ends that `at` lies in, len(buffer) if that is not to be seen; None outside of one."""
+    if buffer.find(b"<!", begin, at) < 0:
+        return None
+    while (section := _SECTION.search(buffer, begin, at)) is not None:
+        end = _SECTION_ENDS[section[0]]
+        closed = buffer.find(end, section.end())
+        if closed < 0:
+            return len(buffer)
+        begin = closed + len(end)
+        if begin > at:
+            return begin
+    return None

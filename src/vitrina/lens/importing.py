@@ -1,0 +1,442 @@
+"""A feed into the catalog: as a difference, all of it or nothing, and held where a feed shrinks as no shop does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from vitrina.errors import ConflictError, InputError, NotFoundError, StorageError
+from vitrina.lens import staging, store
+from vitrina.lens.feed.facts import Facts
+from vitrina.lens.feed.reading import read_feed
+from vitrina.lens.offer import Offer, Reject
+from vitrina.lens.staging import Staging
+from vitrina.product import new_id
+from vitrina.storage.spool import lock_alone
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 500
+ONE_IN = 3
+"""A full feed that loses more than one in so many of its offers waits for a person."""
+
+RUNNING, DONE, HELD, FAILED, UNCHANGED = "running", "done", "held", "failed", "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a feed. name: as messages call it, without secrets. folder: where its pictures' paths begin."""
+
+    name: str
+    open: Callable[[], contextlib.AbstractContextManager[BinaryIO]]
+    size: int = 0
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is imported. currency: of prices that name none. allow_files: pictures may be paths beside the feed."""
+
+    shop: str
+    feed_id: str
+    currency: str = ""
+    format: str = "auto"
+    is_full: bool = True
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    allow_files: bool = False
+
+    @property
+    def mode(self) -> str:
+        return "full" if self.is_full else "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How an import ended. offers: those that the feed has, once each. notes: what was mended, with lines."""
+
+    import_id: str
+    feed_id: str
+    shop: str
+    mode: str
+    state: str
+    reason: str = ""
+    offers: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    notes: tuple[str, ...] = ()
+
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the bytes read and the offers found so far. What it raises ends the import."""
+
+
+def import_feed(
+    folder: Path,
+    order: Order,
+    parts: Iterable[Part],
+    *,
+    now: float | None = None,
+    on_progress: Progress = lambda _bytes, _offers: None,
+) -> Imported:
+    """folder: where the catalog is. A feed that cannot be read to its end fails, and its message says where.
+
+    A full feed then changes nothing; of a partial one the offers before the damage count. Raises ConflictError when
+    another import of the shop runs, and StorageError when the catalog cannot be written.
+    """
+    at = time.time() if now is None else now
+    with _alone(folder, order.shop), contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog:
+        _end_killed(catalog, folder, order.shop, at)
+        begun = Imported(new_id(), order.feed_id, order.shop, order.mode, RUNNING)
+        with store.writing(catalog):
+            _write_import(catalog, begun, at)
+        with _storage_errors(folder):
+            stage = Staging(_staging_path(folder, begun.import_id), catalog, order.shop)
+            try:
+                read = _Reader(order, stage, on_progress).read(parts)
+                stage.close()
+                return _decide(catalog, folder, order, _counted(begun, stage), read, at)
+            except BaseException as error:
+                stage.discard()
+                reason = str(error) if isinstance(error, Exception) else "it was stopped"
+                with contextlib.suppress(sqlite3.Error), store.writing(catalog):
+                    _write_end(catalog, replace(begun, state=FAILED, reason=reason[:1000]), at)
+                raise
+
+
+def approve(folder: Path, import_id: str, *, now: float | None = None) -> Imported:
+    """Make an import true that was held. Raises NotFoundError, or ConflictError for one that is not held any more."""
+    at = time.time() if now is None else now
+    with contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog:
+        held = find_import(catalog, import_id)
+        with _alone(folder, held.shop), _storage_errors(folder):
+            held = find_import(catalog, held.import_id)
+            path = _staging_path(folder, held.import_id)
+            if held.state != HELD or not path.is_file():
+                raise ConflictError(f"import {import_id} is {held.state}, not held; import the feed again")
+            return _apply(catalog, folder, held, at, has_waited=True)
+
+
+def refuse(folder: Path, import_id: str, *, now: float | None = None) -> Imported:
+    """Forget an import that was held; the catalog stays as it is."""
+    at = time.time() if now is None else now
+    with contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog:
+        held = find_import(catalog, import_id)
+        with _alone(folder, held.shop):
+            held = find_import(catalog, held.import_id)
+            if held.state != HELD:
+                raise ConflictError(f"import {import_id} is {held.state}, not held")
+            refused = replace(held, state=FAILED, reason=f"refused by a person; {held.reason}")
+            with store.writing(catalog):
+                _write_end(catalog, refused, at)
+            _staging_path(folder, held.import_id).unlink(missing_ok=True)
+            return refused
+
+
+def retire_feed(folder: Path, shop: str, feed_id: str, *, now: float | None = None) -> int:
+    """Every offer of a feed that was removed is gone; how many that were."""
+    at = time.time() if now is None else now
+    opened = contextlib.closing(store.open_catalog(folder / "catalog.db"))
+    with _alone(folder, shop), opened as catalog, store.writing(catalog):
+        return staging.retire(catalog, feed_id, at)
+
+
+def note_unchanged(folder: Path, order: Order, reason: str, *, now: float | None = None) -> Imported:
+    """Write down that a feed's server says that nothing changed."""
+    at = time.time() if now is None else now
+    with contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog:
+        same = Imported(new_id(), order.feed_id, order.shop, order.mode, UNCHANGED, reason)
+        with store.writing(catalog):
+            _write_import(catalog, same, at)
+            _write_end(catalog, same, at)
+        return same
+
+
+def note_failed(folder: Path, order: Order, reason: str, *, now: float | None = None) -> None:
+    """Write down that a feed could not even be fetched."""
+    at = time.time() if now is None else now
+    with contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog, store.writing(catalog):
+        failed = Imported(new_id(), order.feed_id, order.shop, order.mode, FAILED, reason[:1000])
+        _write_import(catalog, failed, at)
+        _write_end(catalog, failed, at)
+
+
+def find_import(catalog: sqlite3.Connection, import_id: str) -> Imported:
+    """By its id, or by the last letters of it. Raises NotFoundError."""
+    found = catalog.execute(
+        "SELECT * FROM imports WHERE import_id = ? OR (length(?) >= 4 AND substr(import_id, -length(?)) = ?) LIMIT 2",
+        (import_id,) * 4,
+    ).fetchall()
+    if len(found) != 1:
+        raise NotFoundError(f"there is no import {import_id!r}; `vitrina lens feeds list` shows those that are held")
+    row = found[0]
+    names = [name for name in Imported.__slots__ if name != "notes"]
+    return Imported(**{name: row[name] for name in names})
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Reader:
+    """Reads every part of a feed into the staging. damage: why the last part could not be read to its end."""
+
+    def __init__(self, order: Order, stage: Staging, on_progress: Progress) -> None:
+        self._order, self._stage, self._on_progress = order, stage, on_progress
+        self._bytes = 0
+        self.damage = ""
+        self.notes: list[str] = []
+
+    def read(self, parts: Iterable[Part]) -> _Reader:
+        for part in parts:
+            facts = Facts()
+            try:
+                with part.open() as stream:
+                    reading = read_feed(
+                        _Counted(stream, self._count),
+                        self._order.shop,
+                        currency=self._order.currency,
+                        form=self._order.format,
+                        mapping=self._order.mapping,
+                        name=part.name,
+                    )
+                    facts = reading.facts
+                    self._take(reading, part, facts)
+            except InputError as error:
+                self.damage = str(error)
+                break
+            finally:
+                self.notes += facts.sentences()
+        return self
+
+    def _take(self, reading: Iterable[Offer | Reject], part: Part, facts: Facts) -> None:
+        batch: list[Offer] = []
+        folder = part.folder.resolve() if part.folder is not None and self._order.allow_files else None
+        try:
+            for one in reading:
+                if isinstance(one, Reject):
+                    self._stage.reject(one)
+                    continue
+                batch.append(_with_pictures(one, folder, facts))
+                if len(batch) >= AT_ONCE:
+                    self._add(batch)
+                    batch = []
+        except InputError:
+            self._add(batch)  # what came before the damage
+            raise
+        self._add(batch)
+
+    def _add(self, batch: Sequence[Offer]) -> None:
+        if batch:
+            self._stage.add(batch)
+        self._on_progress(self._bytes, self._stage.offers)
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+
+
+class _Counted:
+    """A stream whose bytes are counted while they are read; its errors say where."""
+
+    def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
+        self._stream, self._count = stream, count
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            given = self._stream.read(size)
+        except OSError as error:
+            raise InputError(f"the feed cannot be read on: {error.strerror or error}") from error
+        self._count(len(given))
+        return given
+
+
+def _with_pictures(offer: Offer, folder: Path | None, facts: Facts) -> Offer:
+    """Paths among the pictures become `file:` addresses where that is allowed, and are left out where not."""
+    if all(url.startswith(("http://", "https://")) for url in offer.pictures):
+        return offer
+    found = []
+    for url in offer.pictures:
+        if url.startswith(("http://", "https://")):
+            found.append(url)
+            continue
+        address = file_address(folder, url) if folder is not None else ""
+        if address:
+            found.append(address)
+        else:
+            why = "is no file in the feed's folder" if folder else "is no address (--allow-files takes paths)"
+            facts.note(f"picture {url[:60]!r} {why}, left out" if folder else f"a picture {why}, left out", offer.line)
+    return replace(offer, pictures=tuple(dict.fromkeys(found)))
+
+
+def file_address(folder: Path, text: str) -> str:
+    """`file:` address of a file below the folder (which is resolved); "" for what is outside, or is not there."""
+    try:
+        path = (folder / text).resolve()
+        if not path.is_relative_to(folder) or not path.is_file():
+            return ""
+    except (OSError, ValueError):
+        return ""
+    return "file://" + quote(path.as_posix())
+
+
+# ── deciding and applying ───────────────────────────────────────────────────────────────────────
+
+
+def _decide(
+    catalog: sqlite3.Connection, folder: Path, order: Order, read: Imported, reader: _Reader, at: float
+) -> Imported:
+    read = replace(read, notes=tuple(reader.notes))
+    reason = reader.damage
+    if reason and (order.is_full or not read.offers):
+        kept = "nothing of it was taken" if order.is_full else "no offer stood before that"
+        return _leave(catalog, folder, replace(read, state=FAILED, reason=f"{reason} ({kept})"), at)
+    before = _live(catalog, order.feed_id)
+    if order.is_full and not read.offers and not before:
+        return _leave(catalog, folder, replace(read, state=FAILED, reason=_no_offer(read)), at)
+    if order.is_full and (before - read.offers) * ONE_IN > before:
+        reason = (
+            f"the feed had {before:,} offers and has {read.offers:,} now: more than a third would be gone. "
+            f"If that is right: vitrina lens feeds approve {read.import_id[-8:]}"
+        )
+        return _leave(catalog, folder, replace(read, state=HELD, reason=reason), at)
+    return _apply(catalog, folder, replace(read, reason=reason), at)
+
+
+def _counted(begun: Imported, stage: Staging) -> Imported:
+    return replace(
+        begun,
+        offers=stage.offers,
+        new=stage.new,
+        changed=stage.changed,
+        unchanged=stage.unchanged,
+        rejected=stage.rejected,
+    )
+
+
+def _no_offer(read: Imported) -> str:
+    if read.rejected:
+        return f"no offer in it fits: {read.rejected:,} were rejected; the first reasons are on the feed's page"
+    return "there is no offer in it"
+
+
+def _apply(
+    catalog: sqlite3.Connection, folder: Path, read: Imported, at: float, *, has_waited: bool = False
+) -> Imported:
+    path = _staging_path(folder, read.import_id)
+    is_full = read.mode == "full"
+    with _attached(catalog, path), store.writing(catalog):
+        if has_waited:
+            staging.look_again(catalog, read.shop)
+        gone = staging.apply(catalog, shop=read.shop, feed_id=read.feed_id, now=at, is_full=is_full)
+        done = replace(read, state=DONE, gone=gone, reason="" if has_waited else read.reason)
+        _write_end(catalog, done, at)
+        _keep_rejects(catalog, read.import_id)
+        _supersede(catalog, folder, done, at)
+    path.unlink(missing_ok=True)
+    return done
+
+
+def _leave(catalog: sqlite3.Connection, folder: Path, read: Imported, at: float) -> Imported:
+    """Nothing of it counts, at least not yet."""
+    path = _staging_path(folder, read.import_id)
+    with _attached(catalog, path):
+        gone = staging.gone_count(catalog, read.feed_id) if read.state == HELD else 0
+        read = replace(read, gone=gone)
+        with store.writing(catalog):
+            _write_end(catalog, read, at)
+            _keep_rejects(catalog, read.import_id)
+            if read.state == HELD:
+                _supersede(catalog, folder, read, at)
+    if read.state != HELD:
+        path.unlink(missing_ok=True)
+    return read
+
+
+def _supersede(catalog: sqlite3.Connection, folder: Path, newer: Imported, at: float) -> None:
+    """An older import of the feed that is held means nothing any more."""
+    older = catalog.execute(
+        "UPDATE imports SET state = ?, ended_at = ?, reason = 'a newer import came; ' || reason"
+        " WHERE feed_id = ? AND state = ? AND import_id <> ? RETURNING import_id",
+        (FAILED, at, newer.feed_id, HELD, newer.import_id),
+    ).fetchall()
+    for row in older:
+        _staging_path(folder, row["import_id"]).unlink(missing_ok=True)
+
+
+def _live(catalog: sqlite3.Connection, feed_id: str) -> int:
+    question = "SELECT count(*) FROM offers WHERE feed_id = ? AND gone_at IS NULL"
+    return int(catalog.execute(question, (feed_id,)).fetchone()[0])
+
+
+def _write_import(catalog: sqlite3.Connection, begun: Imported, at: float) -> None:
+    catalog.execute(
+        "INSERT INTO imports(import_id, feed_id, shop, started_at, mode, state) VALUES(?, ?, ?, ?, ?, ?)",
+        (begun.import_id, begun.feed_id, begun.shop, at, begun.mode, begun.state),
+    )
+
+
+def _write_end(catalog: sqlite3.Connection, ended: Imported, at: float) -> None:
+    names = ("state", "reason", "offers", "new", "changed", "gone", "unchanged", "rejected")
+    sets = ", ".join(f"{name} = ?" for name in names)
+    values = [getattr(ended, name) for name in names]
+    catalog.execute(
+        f"UPDATE imports SET {sets}, ended_at = max(started_at, ?) WHERE import_id = ?",  # noqa: S608 - names of ours
+        (*values, at, ended.import_id),
+    )
+
+
+def _keep_rejects(catalog: sqlite3.Connection, import_id: str) -> None:
+    catalog.execute("DELETE FROM rejects WHERE import_id = ?", (import_id,))
+    catalog.execute("INSERT INTO rejects SELECT ?, line, offer_id, reason FROM staging.rejects", (import_id,))
+
+
+def _end_killed(catalog: sqlite3.Connection, folder: Path, shop: str, at: float) -> None:
+    """We have the shop's lock, so what is said to run was killed."""
+    with store.writing(catalog):
+        killed = catalog.execute(
+            "UPDATE imports SET state = ?, ended_at = ?, reason = 'it was killed; the next import made up for it'"
+            " WHERE shop = ? AND state = ? RETURNING import_id",
+            (FAILED, at, shop, RUNNING),
+        ).fetchall()
+    for row in killed:
+        _staging_path(folder, row["import_id"]).unlink(missing_ok=True)
+
+
+def _staging_path(folder: Path, import_id: str) -> Path:
+    return folder / "staging" / f"{import_id}.db"
+
+
+@contextlib.contextmanager
+def _attached(catalog: sqlite3.Connection, path: Path) -> Iterator[None]:
+    catalog.execute("ATTACH ? AS staging", (str(path),))
+    try:
+        yield
+    finally:
+        catalog.execute("DETACH staging")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, shop: str) -> Iterator[None]:
+    busy = f"another import of shop {shop} runs now; wait until it is through"
+    lock = lock_alone(folder / "locks" / f"{shop}.lock", busy=busy)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _storage_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(f"{folder}: the catalog cannot be written now: {error}") from error
