@@ -29,7 +29,7 @@ class Term:
 
     category: from the widest level on, () for the whole shop; it holds for everything below. percent: of the price.
     amount, cap: minor units of `currency`. first, last: days on which it holds, both included; last None: until
-    further notice. hold_days: how long an approved cashback is kept back before it can be paid.
+    further notice. hold_days: from the order until it can be paid, so that things can be sent back.
     """
 
     term_id: str
