@@ -34,6 +34,8 @@ OWNERS = {
         "cli/shop.py",
     },
     "lxml": {"lens/feed/"},
+    "PIL": {"lens/photo.py", "lens/pictures.py", "lens/demo/", "chat/telegram.py"},
+    "pi_heif": {"lens/photo.py"},
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
     "pyspark": {"storage/spark.py"},

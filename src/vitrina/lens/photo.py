@@ -41,7 +41,19 @@ OTHER_THINGS = (
 )
 """How files begin that come in a picture's place, and what they are."""
 
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    Warning,
+)
 """What decoders raise over damaged bytes; they agree on no exception."""
 
 
