@@ -292,13 +292,13 @@ def test_two_imports_of_a_shop_do_not_run_at_once(put: Import, tmp_path: Path) -
 
 
 def test_an_import_that_is_stopped_changes_nothing_and_is_written_down(tmp_path: Path) -> None:
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(_bytes: int, _offers: int) -> None:
-        raise Stop("asked to stop")
+        raise StopError("asked to stop")
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         import_feed(tmp_path, ORDER, [part(yml(offer(1)))], on_progress=stop)
 
     assert live(tmp_path) == {}

@@ -75,6 +75,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
 
     return {
         **bulletins.handlers(settings, database, lake),
+        **_lens_handlers(settings, database),
         "lake.compact": compact,
         "lake.retain": retain,
         "lake.recover": recover,
@@ -82,6 +83,14 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         "tidy": tidy,
         "demo.hour": simulate,
     }
+
+
+def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
+    if "lens" not in settings.parts:
+        return {}
+    from vitrina.lens import intake
+
+    return intake.handlers(settings, database)
 
 
 def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
@@ -95,6 +104,8 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
         Schedule("tidy", parse_cron("50 3", zone), "tidy"),
         Schedule("bulletin", parse_cron("5,20,35,50 *", zone), bulletins.JOB),
     ]
+    if "lens" in settings.parts:
+        found.append(Schedule("lens.due", parse_cron("*/5 *", zone), "lens.due"))
     if is_demo:
         found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))
     return found

@@ -5,7 +5,12 @@ from __future__ import annotations
 from vitrina.cli.lazy import lazy_typer
 
 app = lazy_typer(
-    {},
+    {
+        "import": "vitrina.cli.feeds:import_",
+        "shops": "vitrina.cli.feeds:shops_",
+        "shop": "vitrina.cli.feeds:shop_",
+        "feeds": "vitrina.cli.feeds:app",
+    },
     name="lens",
     help="Where can I buy this, and what do I get back? Feeds, search by photo, cashback.",
     add_completion=False,

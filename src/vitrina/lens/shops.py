@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -211,8 +211,25 @@ def save_feed(session: Session, shop: str, given: FeedSettings, *, box: SecretBo
     return feed
 
 
+def keep_version(session: Session, feed_id: str, etag: str, last_modified: str) -> None:
+    """What the server called what was imported last; "" where it must come again."""
+    session.execute(
+        sa.update(LensFeed).where(LensFeed.feed_id == feed_id).values(etag=etag, last_modified=last_modified)
+    )
+
+
+def with_schedule(given: FeedSettings, feed: LensFeed) -> FeedSettings:
+    """What was typed, with the feed's own times: who imports by hand does not mean to end them."""
+    return replace(given, cron=feed.cron, timezone=feed.timezone)
+
+
+def note_decision(session: Session, import_id: str, shop: str, what: str, *, by: str) -> None:
+    """Write into the audit log who let a held import count, or refused it."""
+    record(session, by, f"lens.import.{what}", f"lens-shop:{shop}", None, {"import": import_id})
+
+
 def remove_feed(session: Session, feed_id: str, *, by: str) -> LensFeed:
-    """Its offers stay in the catalog until another full import of the shop leaves them out."""
+    """Its offers stay in the catalog until `importing.retire_feed` ends them."""
     feed = find_feed(session, feed_id)
     record(session, by, "lens.feed.remove", f"lens-feed:{feed.feed_id}", _told_feed(feed), None)
     session.delete(feed)
@@ -231,6 +248,8 @@ def due_feeds(session: Session, now: datetime) -> list[LensFeed]:
 
 def _fill(feed: LensFeed, given: FeedSettings, box: SecretBox) -> None:
     shown, secrets = hide(given.source) if is_address(given.source) else (given.source, ())
+    if (feed.format, feed.mapping, feed.allow_files) != (given.format, given.mapping, given.allow_files):
+        feed.etag = feed.last_modified = ""  # the same bytes say something else now
     feed.source, feed.secrets = shown, box.seal(json.dumps(secrets)) if secrets else None
     feed.format, feed.mode, feed.mapping = given.format, given.mode, dict(given.mapping)
     feed.allow_private, feed.allow_files = given.allow_private, given.allow_files

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -228,6 +229,11 @@ def rejects(connection: sqlite3.Connection, import_id: str, *, limit: int = 1000
     """What an import left out, by line."""
     question = "SELECT line, offer_id, reason FROM rejects WHERE import_id = ? ORDER BY line, rowid LIMIT ?"
     return connection.execute(question, (import_id, limit)).fetchall()
+
+
+def moment(t: float) -> str:
+    """UTC, to the second, as people read it."""
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree
-
+from vitrina.errors import MissingError
 from vitrina.lens.feed.cut import Cut
 from vitrina.lens.feed.facts import Facts
 from vitrina.lens.offer import Reject
@@ -39,32 +38,49 @@ class Found:
     element: Any
 
 
+class _Parser:
+    """lxml with everything off that a feed could use against us. opening: the tag that a record is parsed in."""
+
+    def __init__(self, opening: bytes) -> None:
+        try:
+            from lxml import etree
+        except ModuleNotFoundError as error:
+            raise MissingError('reading XML feeds needs lxml: pip install "vitrina[lens]"') from error
+        self.opening, self.not_well_formed = opening, etree.XMLSyntaxError
+        self._parse = etree.fromstring
+        self._parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            collect_ids=False,
+        )
+
+    def parse(self, content: bytes, declarations: bytes = b"") -> Any:
+        """The records as children of one element. Raises `not_well_formed`."""
+        return self._parse(self.opening[:-1] + declarations + b">" + content + b"</r>", self._parser)
+
+
 def elements(cuts: Iterable[Cut], namespaces: Mapping[str, str], facts: Facts) -> Iterator[Found | Reject]:
     """Records in order. namespaces: prefix → address, as the document's outermost tag declares them."""
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    opening = b"<r" + b"".join(f' xmlns:{p}="{html.escape(a)}"'.encode() for p, a in namespaces.items()) + b">"
+    declared = b"".join(f' xmlns:{prefix}="{html.escape(name)}"'.encode() for prefix, name in namespaces.items())
+    parser = _Parser(b"<r" + declared + b">")
     batch: list[Cut] = []
     size = 0
     for cut in cuts:
         if cut.problem:
-            yield from _batch(batch, opening, parser, facts)
+            yield from _batch(batch, parser, facts)
             batch, size = [], 0
             yield Reject(cut.line, offer_id_in(cut.content), cut.problem)
             continue
         batch.append(cut)
         size += len(cut.content)
         if len(batch) >= AT_ONCE or size > LARGEST_BATCH:
-            yield from _batch(batch, opening, parser, facts)
+            yield from _batch(batch, parser, facts)
             batch, size = [], 0
-    yield from _batch(batch, opening, parser, facts)
+    yield from _batch(batch, parser, facts)
 
 
 def offer_id_in(content: bytes) -> str:
@@ -73,41 +89,43 @@ def offer_id_in(content: bytes) -> str:
     return (found[1] or found[2]).decode("utf-8", "replace") if found else ""
 
 
-def _batch(cuts: list[Cut], opening: bytes, parser: Any, facts: Facts) -> Iterator[Found | Reject]:
+def _batch(cuts: list[Cut], parser: _Parser, facts: Facts) -> Iterator[Found | Reject]:
     if not cuts:
         return
     try:
-        root = etree.fromstring(opening + b"".join([cut.content for cut in cuts]) + b"</r>", parser)
-    except etree.XMLSyntaxError:
-        root = ()
-    if len(root) == len(cuts):
-        for cut, element in zip(cuts, root, strict=True):
+        found = parser.parse(b"".join([cut.content for cut in cuts]))
+    except parser.not_well_formed:
+        found = ()
+    if len(found) == len(cuts):
+        for cut, element in zip(cuts, found, strict=True):
             yield Found(cut.tag, cut.line, element)
     else:
         for cut in cuts:
-            yield _one(cut, opening, parser, facts)
+            yield _one(cut, parser, facts)
 
 
-def _one(cut: Cut, opening: bytes, parser: Any, facts: Facts) -> Found | Reject:
+def _one(cut: Cut, parser: _Parser, facts: Facts) -> Found | Reject:
     try:
-        return _parsed(cut, cut.content, opening, parser)
-    except etree.XMLSyntaxError as error:
-        mended, what = mend(cut.content, opening)
+        return _parsed(cut, parser.parse(cut.content))
+    except parser.not_well_formed as error:
+        mended, what = mend(cut.content, parser.opening)
         if not what:
             return _reject(cut, error)
     try:
-        found = _parsed(cut, mended, opening[:-1] + _undeclared(mended, opening) + b">", parser)
-    except etree.XMLSyntaxError as error:
+        found = _parsed(cut, parser.parse(mended, _undeclared(mended, parser.opening)))
+    except parser.not_well_formed as error:
         return _reject(cut, error)
-    for one in what:
-        facts.note(one, cut.line)
+    if isinstance(found, Found):
+        for one in what:
+            facts.note(one, cut.line)
     return found
 
 
-def _parsed(cut: Cut, content: bytes, opening: bytes, parser: Any) -> Found:
-    root = etree.fromstring(opening + content + b"</r>", parser)
+def _parsed(cut: Cut, root: Any) -> Found | Reject:
     if len(root) != 1:
-        raise etree.XMLSyntaxError("more than one record where one was expected", 0, 0, 0)
+        return Reject(
+            cut.line, offer_id_in(cut.content), "expected one record, it closes and opens tags that are not its own"
+        )
     return Found(cut.tag, cut.line, root[0])
 
 
