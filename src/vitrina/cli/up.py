@@ -17,6 +17,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from vitrina.chat.channel import any_channel
+from vitrina.chat.reading import Answering
 from vitrina.cli import cameras, clip
 from vitrina.errors import InputError
 from vitrina.settings import Settings, load_settings
@@ -24,7 +26,7 @@ from vitrina.storage import accounts
 from vitrina.storage.database import Database
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
-ROLES = ("all", "web", "jobs", "connect", "cameras")
+ROLES = ("all", "web", "jobs", "connect", "chat", "cameras")
 
 
 def up(
@@ -65,6 +67,10 @@ def up(
             from vitrina.cli.lake import open_lake
 
             telling.tell_on(settings, open_lake)
+        case "chat":
+            from vitrina.cli import chatting
+
+            chatting.talk(settings, _bot)
         case "cameras":
             cameras.watch_share(settings, number)
         case "all":
@@ -140,11 +146,31 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
         "jobs": [*ours, "up", "--only", "jobs", *mark],
         "connect": [*ours, "up", "--only", "connect"],
     }
+    if chatting_wanted(database):
+        wanted["chat"] = [*ours, "up", "--only", "chat"]
     if "floor" not in settings.parts:
         return wanted
     for number in sorted(cameras.workers_wanted(settings, database)):
         wanted[f"cameras {number}"] = [*ours, "up", "--only", "cameras", "--number", str(number)]
     return wanted
+
+
+def chatting_wanted(database: Database) -> bool:
+    """Nobody talks before there is a channel to talk through."""
+    with database.reading() as session:
+        return any_channel(session)
+
+
+def _bot(settings: Settings, database: Database) -> Answering:
+    """What the bot says stands with the pages, as it is the same words."""
+    from vitrina.cli.chatting import finder, picture_of
+    from vitrina.web.chatbot import ChatBot
+    from vitrina.web.lensbot import LensBot
+
+    lens = None
+    if "lens" in settings.parts:
+        lens = LensBot(finder(settings, database), picture_of(settings), settings.base_url)
+    return ChatBot(database, language=settings.language, lens=lens).answer
 
 
 def serve(settings: Settings, *, is_demo: bool) -> None:

@@ -1,0 +1,308 @@
+"""The shopper's bot: a photo in, at most five products out, and words or buttons to go on from there.
+
+Photos live in this process' memory for half an hour, so that words can narrow the last search, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from vitrina.chat.letter import Away, Button, Incoming, Letter, Refused, Rows
+from vitrina.chat.reading import Answer, Fetch
+from vitrina.errors import InputError, VitrinaError
+from vitrina.lens.found import Found, FoundOffer, FoundProduct
+from vitrina.product import Money
+from vitrina.web.words import Words
+
+logger = logging.getLogger(__name__)
+
+MARK = "lens"
+"""What the data of its buttons begins with."""
+CARDS = 5
+MOST_FOUND = 20
+LARGEST_PHOTO_BYTES = 10_000_000
+LONGEST_WORDS = 200
+REMEMBERED_S = 1800.0
+MOST_REMEMBERED = 500
+"""Searches; a photo from a phone, as a chat sends it, is some 150 kB."""
+MOST_SEARCHES, SEARCHES_WITHIN_S = 20, 600.0
+ANSWER_USE_S = 600.0
+"""Who has waited ten minutes for a search has gone."""
+
+Find = Callable[[bytes, str, "Money | None", int], Found]
+"""photo, words beside it ("" for none), most that a product may cost, how many products at most."""
+PictureOf = Callable[[str], "Path | None"]
+"""sha256 of a product's picture → the file, when it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search of one chat. products: exact ones first; the first `exact` of them are."""
+
+    tag: str
+    chat: str
+    photo: bytes
+    words: str
+    most: Money | None
+    search_id: str
+    products: tuple[FoundProduct, ...]
+    exact: int
+    at: float
+
+
+class LensBot:
+    """Knows no chat: it is given what came in and gives back what to say."""
+
+    def __init__(
+        self, find: Find, picture_of: PictureOf, base_url: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._find, self._picture_of, self._base_url, self._clock = find, picture_of, base_url, clock
+        self._searches: OrderedDict[str, Search] = OrderedDict()
+        self._times: dict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def answer(self, said: Incoming, fetch: Fetch, words: Words) -> Answer:
+        """What is said in a group is none of its business."""
+        if not said.private:
+            return Answer()
+        if said.press is not None:
+            return self._pressed(said, words)
+        if said.photo:
+            return self._photographed(said, fetch, words)
+        return self._written(said, words)
+
+    # ── what people do ──────────────────────────────────────────────────────────────────────────
+
+    def _photographed(self, said: Incoming, fetch: Fetch, words: Words) -> Answer:
+        _ = words.gettext
+        if said.photo_bytes > LARGEST_PHOTO_BYTES:
+            return _say(_("This photo is too large. Send it as a photo, not as a file."))
+        wait = self._too_often(said.chat, words)
+        if wait:
+            return _say(wait)
+        try:
+            photo = fetch()
+        except (Away, Refused):
+            return _say(_("I could not get the photo. Please send it once more."))
+        return self._search(said.chat, photo, said.text[:LONGEST_WORDS], None, words)
+
+    def _written(self, said: Incoming, words: Words) -> Answer:
+        """Words after a photo are about that photo."""
+        _ = words.gettext
+        if not said.text.strip():
+            return _say(_("I understand photos and words. Send me a photo of what you would like to have."))
+        last = self._last(said.chat)
+        if last is None:
+            return _say(_("Send me a photo first; then words narrow the search."))
+        return self._too_often_or(
+            said.chat, words, lambda: self._search(said.chat, last.photo, said.text[:LONGEST_WORDS], last.most, words)
+        )
+
+    def _pressed(self, said: Incoming, words: Words) -> Answer:
+        _ = words.gettext
+        what, tag, number = _parsed(said.press.data if said.press else "")
+        search = self._remembered(tag, said.chat)
+        if search is None or number >= len(search.products):
+            return Answer(notice=_("This search is over. Please send the photo once more."))
+        if what == "next":
+            return Answer(self._cards(search, number, words))
+        product = search.products[number]
+        again = {"more": self._more, "less": self._cheaper}.get(what)
+        if again is None:
+            return Answer()
+        return self._too_often_or(said.chat, words, lambda: again(search, product, words))
+
+    def _more(self, search: Search, product: FoundProduct, words: Words) -> Answer:
+        """From here the product's own picture is the photo."""
+        picture = self._picture_of(product.picture)
+        try:
+            photo = picture.read_bytes() if picture else b""
+        except OSError:
+            photo = b""
+        if not photo:
+            return Answer(notice=words.gettext("This product's picture is gone."))
+        return self._search(search.chat, photo, search.words, search.most, words, but_not=product.product_id)
+
+    def _cheaper(self, search: Search, product: FoundProduct, words: Words) -> Answer:
+        price = product.offers[0].price
+        most = replace(price, minor=price.minor - 1)
+        return self._search(search.chat, search.photo, search.words, most, words)
+
+    # ── searching ───────────────────────────────────────────────────────────────────────────────
+
+    def _search(
+        self, chat: str, photo: bytes, text: str, most: Money | None, words: Words, *, but_not: str = ""
+    ) -> Answer:
+        try:
+            found = self._find(photo, text, most, MOST_FOUND)
+        except InputError:
+            return _say(words.gettext("I cannot read this picture. Send a photo as JPEG, PNG, WebP or HEIC."))
+        except VitrinaError:
+            logger.exception("a photo could not be searched for")
+            return _say(words.gettext("I cannot search now. Please try again later."))
+        exact = [product for product in found.exact if product.product_id != but_not]
+        similar = [product for product in found.similar if product.product_id != but_not]
+        search = Search(
+            secrets.token_hex(6), chat, photo, text, most, found.search_id, (*exact, *similar), len(exact),
+            self._clock(),
+        )  # fmt: skip
+        self._remember(search)
+        if not search.products:
+            return _say(_nothing(search, words))
+        return Answer(self._cards(search, 0, words))
+
+    def _cards(self, search: Search, first: int, words: Words) -> list[Letter]:
+        shown = range(first, min(first + CARDS, len(search.products)))
+        return [
+            Letter(
+                _card(search.products[number], words, is_exact=number < search.exact),
+                self._buttons(search, number, words, is_last=number == shown[-1]),
+                self._picture_of(search.products[number].picture),
+                ANSWER_USE_S,
+            )
+            for number in shown
+        ]
+
+    def _buttons(self, search: Search, number: int, words: Words, *, is_last: bool) -> Rows:
+        _ = words.gettext
+        offer = search.products[number].offers[0]
+        rows: list[tuple[Button, ...]] = [
+            (Button(_("Open at {shop}").format(shop=offer.shop_name[:40]), url=self._link(offer, search.search_id)),),
+            (
+                Button(_("More like this"), data=_data("more", search.tag, number)),
+                Button(_("Only cheaper"), data=_data("less", search.tag, number)),
+            ),
+        ]
+        if is_last and number + 1 < len(search.products):
+            left = min(CARDS, len(search.products) - number - 1)
+            text = words.ngettext("{n} more", "{n} more", left).format(n=left)
+            rows.append((Button(text, data=_data("next", search.tag, number + 1)),))
+        return tuple(rows)
+
+    def _link(self, offer: FoundOffer, search_id: str) -> str:
+        place = f"{quote(offer.shop, safe='')}/{quote(offer.offer_id, safe='')}"
+        return f"{self._base_url}/go/{place}?s={quote(search_id, safe='')}"
+
+    # ── memory ──────────────────────────────────────────────────────────────────────────────────
+
+    def _remember(self, search: Search) -> None:
+        with self._lock:
+            self._forget_old()
+            self._searches[search.tag] = search
+            while len(self._searches) > MOST_REMEMBERED:
+                self._searches.popitem(last=False)
+
+    def _remembered(self, tag: str, chat: str) -> Search | None:
+        with self._lock:
+            self._forget_old()
+            search = self._searches.get(tag)
+        return search if search is not None and search.chat == chat else None
+
+    def _last(self, chat: str) -> Search | None:
+        with self._lock:
+            self._forget_old()
+            return next((search for search in reversed(self._searches.values()) if search.chat == chat), None)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - REMEMBERED_S
+        while self._searches and next(iter(self._searches.values())).at < oldest:
+            self._searches.popitem(last=False)
+
+    def _too_often_or(self, chat: str, words: Words, work: Callable[[], Answer]) -> Answer:
+        wait = self._too_often(chat, words)
+        return _say(wait) if wait else work()
+
+    def _too_often(self, chat: str, words: Words) -> str:
+        """Counts one more search; what to say when it is one too many, and then it is not counted."""
+        now = self._clock()
+        with self._lock:
+            for other in [other for other, times in self._times.items() if now - times[-1] > SEARCHES_WITHIN_S]:
+                del self._times[other]
+            times = self._times[chat]
+            while times and now - times[0] > SEARCHES_WITHIN_S:
+                times.popleft()
+            if len(times) < MOST_SEARCHES:
+                times.append(now)
+                return ""
+            minutes = max(1, round((SEARCHES_WITHIN_S - (now - times[0])) / 60))
+        text = words.ngettext(
+            "That were many searches. Please wait {n} minute.",
+            "That were many searches. Please wait {n} minutes.",
+            minutes,
+        )
+        return text.format(n=minutes)
+
+
+def greeting(words: Words) -> str:
+    _ = words.gettext
+    return "\n".join(
+        [
+            _("Send me a photo of a thing, and I look for where to buy it, and for how much after cashback."),
+            _("Then write words to narrow it down, such as: red, leather. The buttons below a product find more."),
+            _("Photos are not stored: I remember the last one for half an hour, so that you can go on from it."),
+        ]
+    )
+
+
+def _say(text: str) -> Answer:
+    return Answer([Letter(text, use_s=ANSWER_USE_S)])
+
+
+def _data(what: str, tag: str, number: int) -> str:
+    return f"{MARK}:{what}:{tag}:{number}"
+
+
+def _parsed(data: str) -> tuple[str, str, int]:
+    mark, _, rest = data.partition(":")
+    parts = rest.split(":")
+    if mark != MARK or len(parts) != 3 or not parts[2].isdecimal():
+        return "", "", 0
+    return parts[0], parts[1], int(parts[2])
+
+
+def _nothing(search: Search, words: Words) -> str:
+    _ = words.gettext
+    if search.most is not None:
+        price = words.money(search.most.minor + 1, search.most.currency)
+        return _("Nothing alike costs less than {price}.").format(price=price)
+    if search.words:
+        return _("Nothing alike found with these words. Try other words, or none: send the photo again.")
+    return _("Nothing alike found. A photo of the thing alone, from near, works best.")
+
+
+def _card(product: FoundProduct, words: Words, *, is_exact: bool) -> str:
+    """Name, likeness, price, cashback, and what it costs after it."""
+    _ = words.gettext
+    offer = product.offers[0]
+    return "\n".join(
+        [
+            product.name,
+            _("This very thing") if is_exact else _("Alike"),
+            *_price(product.offers, words),
+            *([] if offer.available else [_("Not in stock now")]),
+        ]
+    )
+
+
+def _price(offers: Sequence[FoundOffer], words: Words) -> list[str]:
+    _ = words.gettext
+    offer, shops = offers[0], len({offer.shop for offer in offers})
+    price = words.money(offer.price.minor, offer.price.currency)
+    if shops > 1:
+        text = words.ngettext("{n} shop, from {price} at {shop}", "{n} shops, from {price} at {shop}", shops)
+    else:
+        text = _("{price} at {shop}")
+    lines = [text.format(n=shops, price=price, shop=offer.shop_name)]
+    if offer.cashback is not None and offer.cashback.minor > 0:
+        back = words.money(offer.cashback.minor, offer.cashback.currency)
+        after = words.money(offer.after.minor, offer.after.currency)
+        lines.append(_("Cashback {back}, so {after}").format(back=back, after=after))
+    return lines
