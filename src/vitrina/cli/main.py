@@ -27,6 +27,7 @@ app = lazy_typer(
         "lake": "vitrina.cli.lake:app",
         "models": "vitrina.cli.models:app",
         "connect": "vitrina.cli.connect:app",
+        "chat": "vitrina.cli.chat:app",
         "export": "vitrina.cli.export:app",
     },
     name="vitrina",
