@@ -20,6 +20,8 @@ _SECTION_ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 _SECTION = re.compile(rb"<!--|<!\[CDATA\[")
 _NO_RECORDS = rb"<!--|<!\[CDATA\[|<\?|<!DOCTYPE[^<>\[]*\["
 """What begins a stretch whose text is no record; a document type's own part ends with its bracket."""
+_OPENING_TAG = re.compile(rb"""<(?:[^<>"']++|"[^"]*+"|'[^']*+')*+>""")
+_SLASH = ord("/")
 
 Read = Callable[[int], bytes]
 
@@ -43,7 +45,14 @@ class Cutter:
     def __init__(self, read: Read, tags: Sequence[bytes], root: bytes, *, largest: int = LARGEST_RECORD) -> None:
         names = b"|".join(map(re.escape, tags))
         self._openings = re.compile(
-            _NO_RECORDS + rb"|<(?P<tag>" + names + rb")(?=[\s/>])|(?P<root></" + re.escape(root) + rb"\s*>)"
+            _NO_RECORDS
+            + rb"|<(?P<tag>"
+            + names
+            + rb")(?=[\s/>])|(?P<root></"
+            + re.escape(root)
+            + rb"\s*>)|</(?P<stray>"
+            + names
+            + rb")\s*>"
         )
         self._again = {tag: re.compile(rb"<" + re.escape(tag) + rb"(?=[\s>])") for tag in tags}
         self._ends = {tag: re.compile(rb"</" + re.escape(tag) + rb"\s*>") for tag in tags}
@@ -57,6 +66,7 @@ class Cutter:
             if found is None:
                 self._forget(max(self._at, len(self._buffer) - _LONGEST_MARK))
                 if not self._more():
+                    self._forget(len(self._buffer))
                     return
             elif found["root"]:
                 self.is_closed = True
@@ -64,6 +74,13 @@ class Cutter:
             elif found["tag"]:
                 self._forget(found.start())
                 yield self._record(found["tag"])
+            elif found["stray"]:
+                self._forget(found.start())
+                name = found["stray"].decode()
+                yield Cut(
+                    found["stray"], self.line, b"", f"</{name}> without its <{name}>: what stood before it is lost"
+                )
+                self._at = found.end()
             else:
                 self._skip(found.end(), _SECTION_ENDS.get(found[0], b"]"))
 
@@ -73,13 +90,13 @@ class Cutter:
         while True:
             end = self._end(tag)
             again = self._begun_again(tag, end)
-            if again is not None:
+            if again is not None and again - self._at <= self._largest:
                 return self._damaged(tag, begun, again, f"<{tag.decode()}> is not closed before the next one begins")
-            if end is not None and end - self._at <= self._largest:
+            if again is None and end is not None and end - self._at <= self._largest:
                 content = self._buffer[self._at : end]
                 self._forget(end)
                 return Cut(tag, begun, content)
-            if end is not None or len(self._buffer) - self._at > self._largest:
+            if again is not None or end is not None or len(self._buffer) - self._at > self._largest:
                 return self._too_large(tag, begun)
             if not self._more():
                 return self._damaged(tag, begun, len(self._buffer), "the feed ends within it")
@@ -87,11 +104,12 @@ class Cutter:
     def _end(self, tag: bytes) -> int | None:
         """Where the record ends, as far as it can be seen."""
         buffer, begin = self._buffer, self._at
-        closing = buffer.find(b">", begin)
+        opening = _OPENING_TAG.match(buffer, begin)
+        if opening is not None and buffer[opening.end() - 2] == _SLASH:
+            return opening.end()
+        closing = buffer.find(b">", begin) if opening is None else opening.end()
         if closing < 0:
             return None
-        if buffer[closing - 1 : closing] == b"/" and buffer.count(b'"', begin, closing) % 2 == 0:
-            return closing + 1
         found = self._ends[tag].search(buffer, closing)
         while found is not None:
             resume = _open_section(buffer, closing, found.start())

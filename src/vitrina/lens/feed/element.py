@@ -19,7 +19,7 @@ from vitrina.lens.offer import Reject
 AT_ONCE = 64
 LARGEST_BATCH = 4_000_000
 
-_NAMED = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,31});")
+_NAMED = re.compile(rb"&([A-Za-z][A-Za-z0-9]{0,31});")
 _NUMBERED = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _BARE = re.compile(rb"&(?!#?[A-Za-z0-9]{1,31};)")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")

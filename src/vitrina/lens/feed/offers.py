@@ -100,7 +100,7 @@ def link(text: str) -> str:
 
 def pictures(texts: Iterable[str]) -> tuple[str, ...]:
     """Addresses, and paths as they stand: whether these may be used is said at the import. Each once."""
-    found = {}
+    found: dict[str, None] = {}
     for text in texts:
         one = text.strip()
         if one.startswith("//"):

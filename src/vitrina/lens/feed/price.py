@@ -11,7 +11,7 @@ from babel.numbers import get_currency_precision, list_currencies
 ALIASES = {"RUR": "RUB", "BYR": "BYN", "РУБ": "RUB", "РУБ.": "RUB", "Р.": "RUB", "₽": "RUB", "€": "EUR", "$": "USD"}
 LARGEST_MINOR = 10**13
 
-_PRICE = re.compile(r"(?P<before>[^\d\s,.'+-]{1,4}\.?)?(?P<digits>\d[\d,.']*)(?P<after>[^\d\s,.'+-]{1,4}\.?)?")
+_PRICE = re.compile(r"(?P<before>[^\d,.'+-]{1,4}\.?)?(?P<digits>[0-9][0-9,.']{0,24})(?P<after>[^\d,.'+-]{1,4}\.?)?")
 
 
 def currency_code(text: str) -> str:
@@ -48,7 +48,7 @@ def _plain(digits: str) -> str:
 
     A single point is the decimal point whatever follows it, as both specifications say.
     """
-    digits = digits.replace("'", "").rstrip(".,")[:30]
+    digits = digits.replace("'", "").rstrip(".,")
     comma, point = digits.rfind(","), digits.rfind(".")
     if comma > point >= 0:
         return digits.replace(".", "").replace(",", ".")

@@ -94,7 +94,7 @@ def _record(element: Any, line: int, categories: Categories, currency: str) -> R
         vendor_code=get("vendorCode") or get("article") or "",
         barcodes=more("barcode", ()),
         category=next((path for one in more("categoryId", ()) if (path := categories.path(one.strip()))), ()),
-        pictures=more("original_picture") or more("picture", ()),
+        pictures=more("original_picture") or more("picture") or (),
         params=params,
         description=get("description", ""),
     )
