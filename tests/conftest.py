@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -249,3 +249,47 @@ def serve() -> Iterator[Callable[..., str]]:
             return running.enter_context(serving(app))
 
         yield start
+
+
+# Lens: a shop in the web with one boot, cashback on it, and a network that signs -------------------------------------
+
+NETWORK_SECRET = "what only the network knows"
+
+
+@pytest.fixture
+def lens_home(tmp_path: Path) -> Home:
+    """Shop `best`: boot `1` for 49.90 EUR, 5 % back after 14 days, links by Admitad, postbacks signed."""
+    from vitrina.lens import networks, terms
+    from vitrina.lens import shops as lens_shops
+
+    home = make_home(tmp_path / "lens-home")
+    database, yesterday = home.database(), datetime.now(UTC).date() - timedelta(days=1)
+    with database.session() as session:
+        lens_shops.save_shop(session, "best", by="test", name="Best", currency="EUR")
+        networks.set_program(session, "best", "admitad", base="https://ad.admitad.com/g/abc/", by="test")
+        networks.set_secret(session, "admitad", box=SecretBox(home.path), by="test", secret=NETWORK_SECRET)
+        given = terms.TermSettings("best", percent="5", hold_days=14, first=yesterday)
+        terms.set_term(session, given, by="test", today=yesterday)
+    database.dispose()
+    put_offer(home, "1", "https://best.example/boot?id=1")
+    return home
+
+
+@pytest.fixture
+def offer_put() -> Callable[..., None]:
+    """offer_put(home, offer_id, url) → one more boot in the catalog."""
+    return put_offer
+
+
+def put_offer(home: Home, offer_id: str, url: str, *, shop: str = "best", gone_at: float | None = None) -> None:
+    import contextlib
+
+    from vitrina.lens import store
+
+    with contextlib.closing(store.open_catalog(home.settings.lens / "catalog.db")) as catalog, catalog:
+        catalog.execute(
+            "INSERT INTO offers(shop, offer_id, digest, name, brand, vendor_code, gtin, group_id, category,"
+            " price_minor, currency, available, url, params, description, line, feed_id, gone_at, changed_at) VALUES"
+            " (?, ?, x'00', 'Boot', '', '', '', '', 'Shoes › Boots', 4990, 'EUR', 1, ?, '[]', '', 1, '', ?, 0)",
+            (shop, offer_id, url, gone_at),
+        )

@@ -106,18 +106,6 @@ def clicks_of(session: Session, wallet: str, *, limit: int = 100) -> list[LensCl
     return list(session.scalars(query.order_by(LensClick.t.desc(), LensClick.click_id.desc()).limit(limit)))
 
 
-def forget_clicks(session: Session, before: datetime) -> int:
-    """Delete clicks that led to nothing, and take the wallet's part in it away. Gives how many."""
-    from vitrina.lens.ledger import LensCashback
-    from vitrina.lens.missing import LensMissing
-
-    kept = sa.union(sa.select(LensCashback.click_id), sa.select(LensMissing.click_id)).subquery()
-    old = sa.delete(LensClick).where(
-        LensClick.t < before, LensClick.click_id.not_in(sa.select(kept.c.click_id).where(kept.c.click_id.is_not(None)))
-    )
-    return session.connection().execute(old).rowcount
-
-
 def _way(session: Session, offer: Offer, click_id: str) -> tuple[str, Link]:
     try:
         network, base = route_of(session, offer.shop)

@@ -204,6 +204,11 @@ def _find_or_add(session: Session, told: Conversion, who: str, now: datetime) ->
     found = _locked(session, told)
     if found is not None:
         return found, False
+    found = _by_hand(session, told)
+    if found is not None:
+        found.network, found.action = told.network, told.action
+        _note(session, found, found.state, found.state, who=who, why=_why(told, found), now=now)
+        return found, False
     row = _new(session, told, now)
     try:
         with session.begin_nested():
@@ -225,6 +230,14 @@ def _locked(session: Session, told: Conversion) -> LensCashback | None:
         LensCashback.action == told.action,
     )
     return session.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def _by_hand(session: Session, told: Conversion) -> LensCashback | None:
+    """The same order of the same click, entered by a person before the network reported it: it must not count twice."""
+    query = sa.select(LensCashback).where(
+        LensCashback.network == BY_HAND, LensCashback.order_id == told.order_id, LensCashback.click_id == told.sub_id
+    )
+    return None if told.network == BY_HAND else session.scalar(query.with_for_update())
 
 
 def _new(session: Session, told: Conversion, now: datetime) -> LensCashback:

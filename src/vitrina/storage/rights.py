@@ -29,6 +29,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "jobs.edit": frozenset({ENGINEER, ADMIN}),
     "people.view": frozenset({DIRECTOR, ADMIN}),
     "people.edit": frozenset({DIRECTOR, ADMIN}),
+    "cashback.view": frozenset({ANALYST, ADMIN}),
+    "cashback.edit": frozenset({ADMIN}),
     "audit.view": frozenset({ADMIN}),
 }
 

@@ -50,16 +50,21 @@ from vitrina.web.pages import (
     ask,
     audit,
     cameras,
+    cashback,
     chain,
     connections,
     day,
+    go,
     health,
+    lens_report,
     live,
     measures,
     people,
     period,
+    postback,
     shops,
     sign_in,
+    wallet,
 )
 from vitrina.web.periods import add_up
 from vitrina.web.render import Stage, compile_templates
@@ -148,6 +153,9 @@ def create_app(
         ask_api,
     ):
         app.include_router(module.router)
+    if "lens" in settings.parts:
+        for page in (go, postback, wallet, cashback, lens_report):
+            app.include_router(page.router)
     return app
 
 

@@ -40,6 +40,15 @@ OPEN_ROUTES: tuple[OpenRoute, ...] = (
     OpenRoute("POST", "/preferences", "Language and theme of this browser, kept in cookies."),
     OpenRoute("GET", "/demo", "Only in `vitrina demo`, only from this machine; not found otherwise."),
     OpenRoute("GET", "/metrics", "Only from this machine, and only where `metrics_local` says so; else by key."),
+    OpenRoute("GET", "/go/{shop}/{offer_id:path}", "Sends to an offer of the catalog and nowhere else; rate-limited."),
+    OpenRoute("GET", "/postback/{network}", "Networks report orders here, signed; rate-limited."),
+    OpenRoute("POST", "/postback/{network}", "The same for networks that send forms or JSON."),
+    OpenRoute("GET", "/cashback", "What a cashback page is, and the button that makes one."),
+    OpenRoute("POST", "/cashback", "Makes a shopper's cashback page without an account; rate-limited."),
+    OpenRoute("GET", "/cashback/{secret}", "A shopper's own cashback; the link is the secret."),
+    OpenRoute("POST", "/cashback/{secret}/keep", "Collect this browser's clicks there; the link is the secret."),
+    OpenRoute("POST", "/cashback/{secret}/forget", "Collect them no more."),
+    OpenRoute("POST", "/cashback/{secret}/missing", "Say that a purchase is missing; by the link, rate-limited."),
     OpenRoute("GET", "/health", "Alive or not, without names; details only for those who are signed in."),
 )
 

@@ -49,7 +49,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(self._headers)
+                policy = headers.get("Referrer-Policy", self._headers["Referrer-Policy"])  # a route may tell less
+                headers.update({**self._headers, "Referrer-Policy": policy})
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

@@ -18,7 +18,7 @@ from vitrina.web.render import render
 
 logger = logging.getLogger(__name__)
 
-_TOKEN = re.compile(r"/(invitations|links)/.*", re.DOTALL)
+_TOKEN = re.compile(r"/(invitations|links|cashback)/.*", re.DOTALL)
 
 
 def problem(request: Request, error: VitrinaError) -> Response:

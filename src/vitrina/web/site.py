@@ -12,6 +12,7 @@ from vitrina.lens.lakestore import EventLog
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
+from vitrina.web.brakes import Brakes
 from vitrina.web.figures import Figures
 from vitrina.web.live import LiveCameras
 from vitrina.web.render import Stage
@@ -35,6 +36,7 @@ class Site:
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     times: RequestTimes = field(default_factory=RequestTimes)
+    brakes: Brakes = field(default_factory=Brakes)
 
 
 def site_of(request: Request) -> Site:
