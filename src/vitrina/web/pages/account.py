@@ -8,11 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from vitrina.chat import linking
 from vitrina.errors import InputError, LimitError, NotFoundError, NotSignedInError
 from vitrina.storage import accounts, directory
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.rights import PERMISSIONS
+from vitrina.web import chat
 from vitrina.web.auth import Who, address_of, check_form
+from vitrina.web.chat import ShownCode
 from vitrina.web.render import render, words_of
 from vitrina.web.site import Site, TheSite
 
@@ -21,17 +24,22 @@ router = APIRouter(prefix="/account", dependencies=[Depends(check_form)], includ
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What happened just now: a message, a fault, or a new key that is shown this once."""
+    """What happened just now: a message, a fault, or a new key or code that is shown this once."""
 
     done: str = ""
     failed: str = ""
     key: str = ""
+    code: ShownCode | None = None
 
 
 @router.get("")
 def account(request: Request, site: TheSite, who: Who, done: str = "") -> Response:
     _ = words_of(request).gettext
-    messages = {"password": _("The password is changed. Other browsers are signed out."), "key": _("The key is gone.")}
+    messages = {
+        "password": _("The password is changed. Other browsers are signed out."),
+        "key": _("The key is gone."),
+        "chat": _("The chat is not linked any more."),
+    }
     return _account(request, site, who, Shown(done=messages.get(done, "")))
 
 
@@ -86,12 +94,28 @@ def revoke_key(site: TheSite, who: Who, key_id: str) -> Response:
     return RedirectResponse("/account?done=key", status_code=303)
 
 
+@router.post("/chats/code")
+def make_chat_code(request: Request, site: TheSite, who: Who) -> Response:
+    try:
+        return _account(request, site, who, Shown(code=chat.make_code(site, who)))
+    except LimitError as error:
+        return _account(request, site, who, Shown(failed=str(error)), status_code=error.status)
+
+
+@router.post("/chats/{link_id}/unlink")
+def unlink_chat(site: TheSite, who: Who, link_id: str) -> Response:
+    with site.database.session() as session:
+        linking.unlink(session, link_id, by=who.person_id, person_id=who.person_id)
+    return RedirectResponse("/account?done=chat", status_code=303)
+
+
 def _account(request: Request, site: Site, who: SignedIn, shown: Shown, *, status_code: int = 200) -> Response:
     with site.database.reading() as session:
         keys = directory.keys_of(session, who.person_id)
         has_password = accounts.get_person(session, who.person_id).password_hash is not None
+        chats = {"own_chats": chat.own_chats(session, who), "has_bot": chat.has_bot(session)}
     scopes = [action for action in PERMISSIONS if who.rights.shops(action) != frozenset()]
-    context = {"keys": keys, "scopes": scopes, "has_password": has_password, "shown": shown}
+    context = {"keys": keys, "scopes": scopes, "has_password": has_password, "shown": shown, **chats}
     return render(request, "account.html", status_code=status_code, lengths=accounts.PASSWORD_LENGTHS, **context)
 
 

@@ -1,4 +1,4 @@
-"""Who is told what: the MQTT broker, webhooks and exports, with what became of the last messages and files."""
+"""Who is told what: the MQTT broker, webhooks, exports and chats, with what became of the last messages and files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from vitrina.errors import DeniedError, InputError, VitrinaError
+from vitrina.chat import linking
+from vitrina.errors import DeniedError, InputError, LimitError, VitrinaError
 from vitrina.floor.bulletin import EVENTS
 from vitrina.floor.extract import CHAIN, RAW, SHOWN, TABLES, rights_needed
 from vitrina.outlet import broker, delivery, export, mqtt, webhook
@@ -19,7 +20,9 @@ from vitrina.outlet.broker import BrokerSettings
 from vitrina.outlet.export import FORMATS, ExportSettings
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.secrets import SecretBox
+from vitrina.web import chat
 from vitrina.web.auth import Who, check_form
+from vitrina.web.chat import ShownCode
 from vitrina.web.render import render, words_of
 from vitrina.web.shops import shop_names
 from vitrina.web.site import Site, TheSite
@@ -35,11 +38,12 @@ LOG_LENGTH = 20
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What happened just now: a message, a fault, or a secret that is shown this once."""
+    """What happened just now: a message, a fault, or a secret or code that is shown this once."""
 
     done: str = ""
     failed: str = ""
     secret: str = ""
+    code: ShownCode | None = None
 
 
 @router.get("")
@@ -212,6 +216,22 @@ def remove_export(request: Request, site: TheSite, who: Who, name: str) -> Respo
     )
 
 
+@router.post("/chat/code")
+def make_chat_code(request: Request, site: TheSite, who: Who) -> Response:
+    who.rights.require("connections.view")
+    try:
+        return _page(request, site, who, Shown(code=chat.make_code(site, who)))
+    except LimitError as error:
+        return _page(request, site, who, Shown(failed=str(error)), status_code=error.status)
+
+
+@router.post("/chat/{link_id}/unlink")
+def unlink_chat(site: TheSite, who: Who, link_id: str) -> Response:
+    with site.database.session() as session:
+        linking.unlink(session, link_id, by=who.person_id, person_id=who.person_id)
+    return RedirectResponse("/connections?done=saved", status_code=303)
+
+
 def _change(
     request: Request, site: Site, who: SignedIn, change: Callable[[Any], Any], *, done: str = "saved"
 ) -> Response:
@@ -234,6 +254,9 @@ def _page(request: Request, site: Site, who: SignedIn, shown: Shown, *, status_c
             "deliveries": delivery.deliveries(session, limit=LOG_LENGTH),
             "exports": export.list_exports(session),
             "runs": export.runs(session, limit=LOG_LENGTH),
+            "channels": chat.shown_channels(session),
+            "own_chats": chat.own_chats(session, who),
+            "has_bot": chat.has_bot(session),
         }
     context["addresses"] = {row.webhook_id: without_query(row.url) for row in context["webhooks"]}
     context["may_edit"] = who.rights.may("connections.edit")
