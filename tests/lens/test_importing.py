@@ -165,7 +165,7 @@ def test_a_full_feed_that_ends_in_the_middle_changes_nothing(put: Import, tmp_pa
     done = put(yml(offer(1, price="5"), offer(7))[:-30])
 
     assert done.state == "failed"
-    assert "feed.xml:3: the feed ends in the middle" in done.reason
+    assert "feed.xml:4: the feed ends in the middle" in done.reason
     assert live(tmp_path) == {"1": 1000, "2": 1000}
 
 

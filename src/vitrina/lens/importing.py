@@ -28,6 +28,8 @@ AT_ONCE = 500
 ONE_IN = 3
 """A full feed that loses more than one in so many of its offers waits for a person."""
 
+_WEB = ("http://", "https://")
+
 RUNNING, DONE, HELD, FAILED, UNCHANGED = "running", "done", "held", "failed", "unchanged"
 
 
@@ -96,6 +98,7 @@ def import_feed(
     """
     at = time.time() if now is None else now
     with _alone(folder, order.shop), contextlib.closing(store.open_catalog(folder / "catalog.db")) as catalog:
+        catalog.execute(f"PRAGMA cache_size=-{staging.CACHE_KB}")
         _end_killed(catalog, folder, order.shop, at)
         begun = Imported(new_id(), order.feed_id, order.shop, order.mode, RUNNING)
         with store.writing(catalog):
@@ -226,7 +229,11 @@ class _Reader:
                 if isinstance(one, Reject):
                     self._stage.reject(one)
                     continue
-                batch.append(_with_pictures(one, folder, facts))
+                for url in one.pictures:
+                    if not url.startswith(_WEB):
+                        one = _with_pictures(one, folder, facts)
+                        break
+                batch.append(one)
                 if len(batch) >= AT_ONCE:
                     self._add(batch)
                     batch = []
@@ -261,11 +268,9 @@ class _Counted:
 
 def _with_pictures(offer: Offer, folder: Path | None, facts: Facts) -> Offer:
     """Paths among the pictures become `file:` addresses where that is allowed, and are left out where not."""
-    if all(url.startswith(("http://", "https://")) for url in offer.pictures):
-        return offer
     found = []
     for url in offer.pictures:
-        if url.startswith(("http://", "https://")):
+        if url.startswith(_WEB):
             found.append(url)
             continue
         address = file_address(folder, url) if folder is not None else ""

@@ -113,6 +113,8 @@ def pictures(texts: Iterable[str]) -> tuple[str, ...]:
 def is_available(said: Sequence[str]) -> bool:
     """Where a feed says it twice and they differ, the word that disappoints nobody later counts."""
     for text in said:
+        if text == "true":
+            continue
         word = text.strip().lower().replace(" ", "_").replace("-", "_")
         if word in NO or (word not in YES and word.replace("_", "") in NO):
             return False

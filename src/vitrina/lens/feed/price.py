@@ -26,8 +26,11 @@ def parse_price(text: str, currency: str) -> tuple[int, str]:
 
     Raises ValueError, saying what came.
     """
-    if text.isascii() and text.isdigit() and currency and len(text) < 12:
-        return int(text) * 10 ** _precision(currency), currency
+    whole, _, cents = text.partition(".")
+    if currency and len(text) < 12 and text.isascii() and whole.isdigit() and (cents.isdigit() or text == whole):
+        precision = _precision(currency)
+        if len(cents) <= precision:
+            return int(whole) * 10**precision + int(cents.ljust(precision, "0") or 0), currency
     packed = "".join(text.split())  # also the no-break spaces of typographers
     found = _PRICE.fullmatch(packed)
     if found is None:

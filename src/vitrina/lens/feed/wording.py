@@ -11,6 +11,8 @@ _MARK = re.compile(r"\s*\((pre-?order|предзаказ|back-?order|sold out|ou
 
 def plain(text: str, longest: int) -> str:
     """At most `longest` letters."""
+    if text.isalnum() and len(text) <= longest:
+        return text
     if "<" in text or "&" in text:
         text = html.unescape(_TAG.sub(" ", html.unescape(text[: longest * 8])))
     return " ".join(text[: longest * 8].split())[:longest]

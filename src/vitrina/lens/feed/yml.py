@@ -17,7 +17,7 @@ TAGS = (b"offer", b"category", b"currency")
 MOST_CATEGORIES = 200_000
 
 _LISTS = frozenset({"picture", "original_picture", "barcode", "param", "available", "categoryId"})
-_COUNTS = ("count", "stock_quantity", "quantity_in_stock", "quantity")
+_COUNTS = frozenset({"count", "stock_quantity", "quantity_in_stock", "quantity"})
 
 
 class Categories:
@@ -112,9 +112,11 @@ def _available(element: Any, children: list[str], values: dict[str, str]) -> lis
     said = [*children]
     if (attribute := element.get("available")) is not None:
         said.append(attribute)
-    if (element.get("deleted") or values.get("deleted", "")).strip().lower() in ("true", "1"):
+    deleted = element.get("deleted") or values.get("deleted")
+    if deleted and deleted.strip().lower() in ("true", "1"):
         said.append("false")
-    said += ["false" for key in _COUNTS if values.get(key, "").strip() == "0"]
+    if not _COUNTS.isdisjoint(values):
+        said += ["false" for key in _COUNTS if values.get(key, "").strip() == "0"]
     return said
 
 
