@@ -20,7 +20,7 @@ KEPT_REJECTS = 1000
 """So many of an import are kept with their reasons; the others are only counted."""
 
 CACHE_KB = 32_768
-"""Of each of the two files; with SQLite's own 2 MB, rows that come in no order are read from the disk again and again."""
+"""Of each of the two files; in SQLite's own 2 MB, rows that come in no order push one another out."""
 
 COLUMNS = (
     "offer_id",

@@ -135,7 +135,7 @@ class _Answer:
     @classmethod
     def open(cls, url: str, headers: Mapping[str, str], *, allow_private: bool, tls: ssl.SSLContext | None) -> _Answer:
         url, secret = _without_user(url)
-        first = urlsplit(url).netloc
+        first = urlsplit(url)[:2]
         for _ in range(MOST_REDIRECTS + 1):
             address = parse(url, allow_private=allow_private, allow_plain=True)
             ip = look_up(address, allow_private=allow_private)[0]
@@ -143,7 +143,7 @@ class _Answer:
             connection = connect(address.host, ip, address.port, context)
             connection.sock.settimeout(SILENCE_S)
             sent = {"Host": address.host_header, "User-Agent": "Vitrina", "Accept-Encoding": "gzip", **headers}
-            if secret and urlsplit(url).netloc == first:
+            if secret and urlsplit(url)[:2] == first:
                 sent["Authorization"] = secret
             try:
                 connection.request("GET", address.target, headers=sent)
@@ -155,7 +155,7 @@ class _Answer:
             if not place:
                 return cls(connection, response, address.host)
             connection.close()
-            url = _without_user(urljoin(url, place))[0].partition("#")[0]
+            url = _without_user(_joined(url, place))[0].partition("#")[0]
         raise InputError(f"{urlsplit(url).hostname}: expected the file, got more than {MOST_REDIRECTS} redirects.")
 
     @property
@@ -174,9 +174,19 @@ class _Answer:
         self._connection.close()
 
 
+def _joined(url: str, place: str) -> str:
+    try:
+        return urljoin(url, place)
+    except ValueError as error:
+        raise InputError(f"{urlsplit(url).hostname}: expected https://HOST/PATH, its redirect leads nowhere.") from error
+
+
 def _without_user(url: str) -> tuple[str, str]:
     """The address without `user:password@`, and the header that tells them (RFC 7617)."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InputError("address: expected https://HOST/PATH") from error
     user, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, ""
