@@ -34,6 +34,7 @@ OWNERS = {
         "lens/trace.py",
         "web/wallet_cookie.py",
         "cli/session.py",
+        "cli/networks.py",
         "cli/bulletins.py",
         "cli/shop.py",
     },

@@ -93,7 +93,7 @@ def shown_commands() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "text"), sorted(set(shown_commands())))
 def test_every_command_that_a_document_shows_exists_with_its_options(document: str, text: str) -> None:
     words = [word for word in shlex.split(text, comments=True)[1:] if word not in ("|", ">")]
-    path = next((tuple(words[:n]) for n in (3, 2, 1) if tuple(words[:n]) in COMMANDS), None)
+    path = next((tuple(words[:n]) for n in (4, 3, 2, 1) if tuple(words[:n]) in COMMANDS), None)
     assert path is not None, f"{document}: {text}"
     command = COMMANDS[path]
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}

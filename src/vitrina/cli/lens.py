@@ -10,6 +10,8 @@ app = lazy_typer(
         "shops": "vitrina.cli.feeds:shops_",
         "shop": "vitrina.cli.feeds:shop_",
         "feeds": "vitrina.cli.feeds:app",
+        "cashback": "vitrina.cli.cashback:app",
+        "report": "vitrina.cli.lens_report:report",
     },
     name="lens",
     help="Where can I buy this, and what do I get back? Feeds, search by photo, cashback.",
