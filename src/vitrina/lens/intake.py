@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from vitrina.work.jobs import enqueue
 from vitrina.work.worker import Handler, RunningJob
 
 IMPORT_JOB, DUE_JOB = "lens.import", "lens.due"
+LEFT_S = 86_400.0
 LOOKED_AT = 200
 """So many records of a feed are looked at to find out its currency."""
 
@@ -85,6 +87,7 @@ def fetched(
     on_progress: Progress = say_nothing,
 ) -> Iterator[Sourced]:
     """What is at the source, as long as the block lasts."""
+    _forget_left(folder / "fetched")
     cache = folder / "fetched" / new_id()
     try:
         yield open_source(
@@ -97,6 +100,13 @@ def fetched(
     finally:
         cache.unlink(missing_ok=True)
         cache.with_name(f"{cache.name}.part").unlink(missing_ok=True)
+
+
+def _forget_left(folder: Path) -> None:
+    """What a process that was killed had fetched."""
+    for file in folder.glob("*"):
+        if file.stat().st_mtime < time.time() - LEFT_S:
+            file.unlink(missing_ok=True)
 
 
 def order_of(feed: LensFeed, shop: LensShop) -> Order:
