@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from vitrina.chat import channel, linking, outbox
@@ -60,6 +61,15 @@ def test_the_card_shows_channels_what_is_wrong_and_counts(home: Any, serve: Any,
     assert "@shop_bot" in page
     assert "no route to host; another program reads this bot" in page
     assert "open-sesame" not in page
+
+
+def test_prometheus_sees_what_waits(home: Any, serve: Any) -> None:
+    person = home.person("watch@example.org", ("engineer", None))
+    key = home.key(person, "metrics.view")
+    answer = httpx.get(f"{serve(home)}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+    assert 'vitrina_chat_messages{channel="telegram",state="waiting"} 1.0' in answer.text
+    assert 'vitrina_chat_works{channel="telegram"} 0.0' in answer.text
 
 
 def test_without_a_channel_the_card_says_how_to_begin(chain_home: Any, serve: Any, visit: Any) -> None:

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from vitrina import __version__
+from vitrina.chat import channel, outbox
 from vitrina.errors import VitrinaError
 from vitrina.floor.camera.health import PROBLEMS
 from vitrina.floor.worker.client import all_health
@@ -131,6 +132,7 @@ def _database(site: Site, now: datetime) -> Iterator[Metric]:
         waiting, oldest = jobs.counts(session), jobs.oldest_waiting(session)
         fates, there = delivery.by_fate(session), broker.find_broker(session)
         last = export.last_done(session)
+        chats, letters = channel.list_channels(session), outbox.counts(session)
     yield _gauge("vitrina_jobs", "Jobs in the queue, by name and state.", ("name", "state"), waiting)
     ages = {(name,): max(0.0, (now - t).total_seconds()) for name, t in oldest.items()}
     yield _gauge("vitrina_job_waiting_seconds", "Since the oldest waiting job was due.", ("name",), ages)
@@ -140,6 +142,14 @@ def _database(site: Site, now: datetime) -> Iterator[Metric]:
     )
     if there is not None:
         yield _gauge("vitrina_mqtt_connected", "1 while the broker is connected.", (), {(): float(there.connected)})
+    if chats:
+        by_state = {(name, state): float(n) for name, states in letters.items() for state, n in states.items()}
+        text = "Messages of the last 30 days, by channel and what became of them."
+        yield _gauge("vitrina_chat_messages", text, ("channel", "state"), by_state)
+        works = {(row.name,): float(bool(row.connected) and not row.reading) for row in chats}
+        yield _gauge(
+            "vitrina_chat_works", "1 while messages go through and nothing hinders reading.", ("channel",), works
+        )
     done = {(name,): t.timestamp() for name, t in last.items()}
     text = "When the export wrote a day last."
     yield _gauge("vitrina_export_last_success_timestamp_seconds", text, ("export",), done)
