@@ -74,6 +74,17 @@ def read_photo(
         raise InputError(f"{name} is damaged: {_said(error)}. Send it again, or send another one") from error
 
 
+def to_webp(picture_rgb: NDArray[np.uint8], *, longest_px: int, quality: int = 80) -> bytes:
+    """The picture as WebP, shrunk until its longer side is at most `longest_px`."""
+    from PIL import Image
+
+    image = Image.fromarray(picture_rgb)
+    image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    content = BytesIO()
+    image.save(content, "WEBP", quality=quality, method=2)
+    return content.getvalue()
+
+
 def _kind(content: bytes, name: str) -> str:
     """'JPEG', 'PNG', 'WEBP', 'AVIF', 'GIF' as Pillow names them, or 'heic'; InputError says what else it is."""
     if len(content) > LARGEST_BYTES:

@@ -58,13 +58,16 @@ def download(
     known: Version = UNKNOWN,
     allow_private: bool = False,
     largest: int,
+    tries: int = MOST_TRIES,
+    silence_s: float = SILENCE_S,
     retry_wait_s: float = 1.0,
     tls: ssl.SSLContext | None = None,
     on_progress: Progress = lambda _got, _all: None,
 ) -> Downloaded:
     """Fetch `url` to the file `to`, packed with gzip where the server does that.
 
-    The address may hold `user:password@`, which only its own host is told.
+    The address may hold `user:password@`, which only its own host is told. silence_s: a server that says nothing for
+    so long is left, and one that is slower than `SLOWEST_BYTES_S` after that time.
 
     Raises InputError or DeniedError for an address that is not allowed and for an answer that will stay as it is,
     LimitError for a file above `largest` bytes, and TryAgain for what may pass. No message holds a secret.
@@ -72,17 +75,17 @@ def download(
     part, version, reason = to.with_name(f"{to.name}.part"), Version(), ""
     part.unlink(missing_ok=True)
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for number in range(MOST_TRIES):
+    for number in range(tries):
         if number:
             time.sleep(retry_wait_s * 2 ** (number - 1))
         got = part.stat().st_size if part.exists() else 0
         headers = _conditions(known) if not got else _resume(got, version)
         try:
-            with _Answer.open(url, headers, allow_private=allow_private, tls=tls) as answer:
+            with _Answer.open(url, headers, silence_s, allow_private=allow_private, tls=tls) as answer:
                 if answer.status == HTTPStatus.NOT_MODIFIED and not got:
                     return Downloaded(known, 0, is_unchanged=True)
                 version = answer.version
-                _take(answer, part, got, largest, on_progress)
+                _take(answer, part, got, largest, silence_s, on_progress)
         except (OSError, http.client.HTTPException) as error:
             reason = said(error)
             continue
@@ -91,14 +94,14 @@ def download(
             continue
         part.replace(to)
         return Downloaded(version, to.stat().st_size)
-    raise TryAgain(f"{urlsplit(url).hostname}: {reason}; tried {MOST_TRIES} times")
+    raise TryAgain(f"{urlsplit(url).hostname}: {reason}; tried {tries} times")
 
 
 class _Passing(Exception):  # noqa: N818 - it may work the next time
     pass
 
 
-def _take(answer: _Answer, part: Path, got: int, largest: int, on_progress: Progress) -> None:
+def _take(answer: _Answer, part: Path, got: int, largest: int, silence_s: float, on_progress: Progress) -> None:
     """Write the body; a server that cannot resume begins anew."""
     if answer.status in _PASSING:
         raise _Passing(f"the server answered HTTP {answer.status}")
@@ -113,14 +116,18 @@ def _take(answer: _Answer, part: Path, got: int, largest: int, on_progress: Prog
     with part.open("ab" if resumes else "wb") as file:
         while chunk := answer.read(CHUNK):
             got, came = got + len(chunk), came + len(chunk)
-            if came < SLOWEST_BYTES_S * (time.monotonic() - begun - SILENCE_S):
+            if came < SLOWEST_BYTES_S * (time.monotonic() - begun - silence_s):
                 raise _Passing(f"the server sends less than {SLOWEST_BYTES_S:,} bytes a second")
             if max(got, promised) > largest:
-                raise LimitError(f"{answer.host}: expected at most {largest / 1e9:g} GB, the file is larger.")
+                raise LimitError(f"{answer.host}: expected at most {_size(largest)}, the file is larger.")
             file.write(chunk)
             on_progress(got, promised)
     if promised and got < promised:
         raise _Passing("the connection was cut before the file was whole")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:g} GB" if count >= 1e9 else f"{count / 1e6:g} MB"
 
 
 class _Answer:
@@ -133,7 +140,9 @@ class _Answer:
         self.version = Version(response.headers.get("ETag", "")[:500], response.headers.get("Last-Modified", "")[:200])
 
     @classmethod
-    def open(cls, url: str, headers: Mapping[str, str], *, allow_private: bool, tls: ssl.SSLContext | None) -> _Answer:
+    def open(
+        cls, url: str, headers: Mapping[str, str], silence_s: float, *, allow_private: bool, tls: ssl.SSLContext | None
+    ) -> _Answer:
         url, secret = _without_user(url)
         first = urlsplit(url)[:2]
         for _ in range(MOST_REDIRECTS + 1):
@@ -141,7 +150,7 @@ class _Answer:
             ip = look_up(address, allow_private=allow_private)[0]
             context = (tls or tls_for("https")) if address.scheme == "https" else None
             connection = connect(address.host, ip, address.port, context)
-            connection.sock.settimeout(SILENCE_S)
+            connection.sock.settimeout(silence_s)
             sent = {"Host": address.host_header, "User-Agent": "Vitrina", "Accept-Encoding": "gzip", **headers}
             if secret and urlsplit(url)[:2] == first:
                 sent["Authorization"] = secret
@@ -178,7 +187,9 @@ def _joined(url: str, place: str) -> str:
     try:
         return urljoin(url, place)
     except ValueError as error:
-        raise InputError(f"{urlsplit(url).hostname}: expected https://HOST/PATH, its redirect leads nowhere.") from error
+        raise InputError(
+            f"{urlsplit(url).hostname}: expected https://HOST/PATH, its redirect leads nowhere."
+        ) from error
 
 
 def _without_user(url: str) -> tuple[str, str]:
