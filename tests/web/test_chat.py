@@ -12,6 +12,9 @@ from vitrina.chat import channel, linking, outbox
 from vitrina.chat.letter import Incoming, Letter
 from vitrina.chat.linking import Owner
 from vitrina.chat.outbox import Recipient
+from vitrina.cli.chatting import ticket_of
+from vitrina.lens.clicks import LensClick
+from vitrina.lens.wallet import wallet_of
 from vitrina.storage.secrets import SecretBox
 from vitrina.web.chatbot import ChatBot
 
@@ -157,3 +160,34 @@ def test_without_a_part_that_answers_the_bot_explains_links(home: Any) -> None:
     for text in ("/start", "/help", "hello"):
         assert "/link CODE" in type_in(home, text)
     assert re.search("[а-я]", type_in(home, "/help", language="ru-RU"))
+
+
+def test_a_click_from_a_linked_chat_belongs_to_the_shoppers_wallet_in_any_browser(
+    lens_home: Any, serve: Any, visit: Any
+) -> None:
+    database, address = lens_home.database(), str(serve(lens_home))
+    with database.session() as session:
+        channel.set_telegram(session, "4242:open-sesame", box=SecretBox(lens_home.path), by="test")
+    shopper = visit(address)
+    page = shopper.post("/cashback", "/cashback").headers["location"].partition("?")[0]
+
+    code = CODE.search(shopper.post(f"{page}/chat", page).text)
+    assert code is not None
+    assert type_in(lens_home, f"/link {code[1]}") == "This chat is linked: your cashback."
+    assert "1 chat is linked" in shopper.get(page).text
+    ticket = ticket_of(lens_home.settings, database)(Recipient("telegram", "7"), "best", "1")
+    browser = {"User-Agent": "Mozilla/5.0 Chrome/140", "Accept": "text/html"}
+    for path in (f"/go/best/1?w={ticket}", "/go/best/1?w=nonsense", "/go/best/1"):
+        assert httpx.get(address + path, headers=browser).status_code == 302
+    with database.reading() as session:
+        owners = [row.wallet for row in session.query(LensClick).order_by(LensClick.t)]
+    database.dispose()
+
+    assert owners == [wallet_of(page.rpartition("/")[2]), None, None]
+    assert ticket_of(lens_home.settings, database)(Recipient("telegram", "8"), "best", "1") == ""
+
+
+def test_somebody_without_the_link_makes_no_code_for_it(lens_home: Any, serve: Any, visit: Any) -> None:
+    stranger = visit(str(serve(lens_home)))
+
+    assert stranger.post(f"/cashback/{'x' * 43}/chat", "/cashback").status_code == 404

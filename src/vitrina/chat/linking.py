@@ -156,6 +156,10 @@ def chats_of_person(session: Session, person_id: str) -> list[Recipient]:
     return [Recipient(row.channel, row.chat) for row in list_links(session, person_id=person_id)]
 
 
+def count_of_wallet(session: Session, wallet: str) -> int:
+    return session.scalar(sa.select(sa.func.count()).where(ChatLink.wallet == wallet)) or 0
+
+
 def chats_of_role(session: Session, role: str, shop: str) -> list[Recipient]:
     """Chats of everybody who has the role in the shop, and chats that stand for the role itself."""
     shops = (shop, ALL_SHOPS)

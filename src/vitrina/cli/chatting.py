@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitrina.chat.linking import find_link
+from vitrina.chat.outbox import Recipient
 from vitrina.chat.reading import Answering
 from vitrina.chat.switchboard import Switchboard
 from vitrina.lens.found import Found
+from vitrina.lens.ticket import TICKETS, make_ticket
 from vitrina.product import Money
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
@@ -64,3 +68,17 @@ def picture_of(settings: Settings) -> Callable[[str], Path | None]:
         return thumbnail_path(settings.lens / "pictures", sha256) if sha256 else None
 
     return path
+
+
+def ticket_of(settings: Settings, database: Database) -> Callable[[Recipient, str, str], str]:
+    """Clicks from a chat that is linked to a wallet belong to it."""
+    key = SecretBox(settings.home).derive(TICKETS)
+
+    def ticket(chat: Recipient, shop: str, offer_id: str) -> str:
+        with database.reading() as session:
+            link = find_link(session, chat)
+        if link is None or link.wallet is None:
+            return ""
+        return make_ticket(key, link.wallet, shop=shop, offer_id=offer_id, now_s=time.time())
+
+    return ticket

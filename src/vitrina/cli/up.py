@@ -163,13 +163,14 @@ def chatting_wanted(database: Database) -> bool:
 
 def _bot(settings: Settings, database: Database) -> Answering:
     """What the bot says stands with the pages, as it is the same words."""
-    from vitrina.cli.chatting import finder, picture_of
+    from vitrina.cli.chatting import finder, picture_of, ticket_of
     from vitrina.web.chatbot import ChatBot
     from vitrina.web.lensbot import LensBot
 
     lens = None
     if "lens" in settings.parts:
-        lens = LensBot(finder(settings, database), picture_of(settings), settings.base_url)
+        ticket = ticket_of(settings, database)
+        lens = LensBot(finder(settings, database), picture_of(settings), settings.base_url, ticket=ticket)
     return ChatBot(database, language=settings.language, lens=lens).answer
 
 

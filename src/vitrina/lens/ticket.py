@@ -11,6 +11,8 @@ import hashlib
 import hmac
 import struct
 
+TICKETS = "chat tickets"
+"""What the key of tickets is derived from."""
 GOOD_FOR_S = 24 * 3600
 MAC_BYTES = 16
 

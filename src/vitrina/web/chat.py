@@ -61,10 +61,14 @@ def has_bot(session: Any) -> bool:
     return any(row.kind == TELEGRAM for row in channel.list_channels(session))
 
 
-def make_code(site: Site, who: SignedIn) -> ShownCode:
-    """For a chat of the person who is signed in. Raises LimitError when too many are open."""
+def make_code(site: Site, owner: Owner, *, by: str) -> ShownCode:
+    """For a chat of the owner's. Raises LimitError when too many are open."""
     with site.database.session() as session:
-        code = linking.make_code(session, Owner(person_id=who.person_id), by=who.person_id)
+        code = linking.make_code(session, owner, by=by)
         bots = [row for row in channel.list_channels(session) if row.kind == TELEGRAM]
     only = bots[0] if len(bots) == 1 else None
     return ShownCode(code, only.username if only else "", linking.code_link(only, code) if only else "")
+
+
+def make_own_code(site: Site, who: SignedIn) -> ShownCode:
+    return make_code(site, Owner(person_id=who.person_id), by=who.person_id)

@@ -48,6 +48,7 @@ OPEN_ROUTES: tuple[OpenRoute, ...] = (
     OpenRoute("GET", "/cashback/{secret}", "A shopper's own cashback; the link is the secret."),
     OpenRoute("POST", "/cashback/{secret}/keep", "Collect this browser's clicks there; the link is the secret."),
     OpenRoute("POST", "/cashback/{secret}/forget", "Collect them no more."),
+    OpenRoute("POST", "/cashback/{secret}/chat", "A code that links a shopper's chat; by the link, rate-limited."),
     OpenRoute("POST", "/cashback/{secret}/missing", "Say that a purchase is missing; by the link, rate-limited."),
     OpenRoute("GET", "/health", "Alive or not, without names; details only for those who are signed in."),
 )

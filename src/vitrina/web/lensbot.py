@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vitrina.chat.letter import Away, Button, Incoming, Letter, Refused, Rows
+from vitrina.chat.outbox import Recipient
 from vitrina.chat.reading import Answer, Fetch
 from vitrina.errors import InputError, VitrinaError
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
@@ -43,12 +44,20 @@ PictureOf = Callable[[str], "Path | None"]
 """sha256 of a product's picture → the file, when it is there."""
 
 
+Ticket = Callable[[Recipient, str, str], str]
+"""chat, shop, offer → what makes a click on it theirs, "" for a chat without a wallet."""
+
+
+def no_ticket(_chat: Recipient, _shop: str, _offer_id: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """One search of one chat. products: exact ones first; the first `exact` of them are."""
 
     tag: str
-    chat: str
+    chat: Recipient
     photo: bytes
     words: str
     most: Money | None
@@ -62,11 +71,18 @@ class LensBot:
     """Knows no chat: it is given what came in and gives back what to say."""
 
     def __init__(
-        self, find: Find, picture_of: PictureOf, base_url: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        find: Find,
+        picture_of: PictureOf,
+        base_url: str,
+        *,
+        ticket: Ticket = no_ticket,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find, self._picture_of, self._base_url, self._clock = find, picture_of, base_url, clock
+        self._ticket = ticket
         self._searches: OrderedDict[str, Search] = OrderedDict()
-        self._times: dict[str, deque[float]] = defaultdict(deque)
+        self._times: dict[Recipient, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
     def answer(self, said: Incoming, fetch: Fetch, words: Words) -> Answer:
@@ -85,31 +101,33 @@ class LensBot:
         _ = words.gettext
         if said.photo_bytes > LARGEST_PHOTO_BYTES:
             return _say(_("This photo is too large. Send it as a photo, not as a file."))
-        wait = self._too_often(said.chat, words)
+        wait = self._too_often(_chat(said), words)
         if wait:
             return _say(wait)
         try:
             photo = fetch()
         except (Away, Refused):
             return _say(_("I could not get the photo. Please send it once more."))
-        return self._search(said.chat, photo, said.text[:LONGEST_WORDS], None, words)
+        return self._search(_chat(said), photo, said.text[:LONGEST_WORDS], None, words)
 
     def _written(self, said: Incoming, words: Words) -> Answer:
         """Words after a photo are about that photo."""
         _ = words.gettext
         if not said.text.strip():
             return _say(_("I understand photos and words. Send me a photo of what you would like to have."))
-        last = self._last(said.chat)
+        last = self._last(_chat(said))
         if last is None:
             return _say(_("Send me a photo first; then words narrow the search."))
         return self._too_often_or(
-            said.chat, words, lambda: self._search(said.chat, last.photo, said.text[:LONGEST_WORDS], last.most, words)
+            _chat(said),
+            words,
+            lambda: self._search(_chat(said), last.photo, said.text[:LONGEST_WORDS], last.most, words),
         )
 
     def _pressed(self, said: Incoming, words: Words) -> Answer:
         _ = words.gettext
         what, tag, number = _parsed(said.press.data if said.press else "")
-        search = self._remembered(tag, said.chat)
+        search = self._remembered(tag, _chat(said))
         if search is None or number >= len(search.products):
             return Answer(notice=_("This search is over. Please send the photo once more."))
         if what == "next":
@@ -118,7 +136,7 @@ class LensBot:
         again = {"more": self._more, "less": self._cheaper}.get(what)
         if again is None:
             return Answer()
-        return self._too_often_or(said.chat, words, lambda: again(search, product, words))
+        return self._too_often_or(_chat(said), words, lambda: again(search, product, words))
 
     def _more(self, search: Search, product: FoundProduct, words: Words) -> Answer:
         """From here the product's own picture is the photo."""
@@ -139,7 +157,7 @@ class LensBot:
     # ── searching ───────────────────────────────────────────────────────────────────────────────
 
     def _search(
-        self, chat: str, photo: bytes, text: str, most: Money | None, words: Words, *, but_not: str = ""
+        self, chat: Recipient, photo: bytes, text: str, most: Money | None, words: Words, *, but_not: str = ""
     ) -> Answer:
         try:
             found = self._find(photo, text, most, MOST_FOUND)
@@ -175,7 +193,7 @@ class LensBot:
         _ = words.gettext
         offer = search.products[number].offers[0]
         rows: list[tuple[Button, ...]] = [
-            (Button(_("Open at {shop}").format(shop=offer.shop_name[:40]), url=self._link(offer, search.search_id)),),
+            (Button(_("Open at {shop}").format(shop=offer.shop_name[:40]), url=self._link(offer, search)),),
             (
                 Button(_("More like this"), data=_data("more", search.tag, number)),
                 Button(_("Only cheaper"), data=_data("less", search.tag, number)),
@@ -187,9 +205,11 @@ class LensBot:
             rows.append((Button(text, data=_data("next", search.tag, number + 1)),))
         return tuple(rows)
 
-    def _link(self, offer: FoundOffer, search_id: str) -> str:
+    def _link(self, offer: FoundOffer, search: Search) -> str:
         place = f"{quote(offer.shop, safe='')}/{quote(offer.offer_id, safe='')}"
-        return f"{self._base_url}/go/{place}?s={quote(search_id, safe='')}"
+        ticket = self._ticket(search.chat, offer.shop, offer.offer_id)
+        whose = f"&w={ticket}" if ticket else ""
+        return f"{self._base_url}/go/{place}?s={quote(search.search_id, safe='')}{whose}"
 
     # ── memory ──────────────────────────────────────────────────────────────────────────────────
 
@@ -200,13 +220,13 @@ class LensBot:
             while len(self._searches) > MOST_REMEMBERED:
                 self._searches.popitem(last=False)
 
-    def _remembered(self, tag: str, chat: str) -> Search | None:
+    def _remembered(self, tag: str, chat: Recipient) -> Search | None:
         with self._lock:
             self._forget_old()
             search = self._searches.get(tag)
         return search if search is not None and search.chat == chat else None
 
-    def _last(self, chat: str) -> Search | None:
+    def _last(self, chat: Recipient) -> Search | None:
         with self._lock:
             self._forget_old()
             return next((search for search in reversed(self._searches.values()) if search.chat == chat), None)
@@ -216,11 +236,11 @@ class LensBot:
         while self._searches and next(iter(self._searches.values())).at < oldest:
             self._searches.popitem(last=False)
 
-    def _too_often_or(self, chat: str, words: Words, work: Callable[[], Answer]) -> Answer:
+    def _too_often_or(self, chat: Recipient, words: Words, work: Callable[[], Answer]) -> Answer:
         wait = self._too_often(chat, words)
         return _say(wait) if wait else work()
 
-    def _too_often(self, chat: str, words: Words) -> str:
+    def _too_often(self, chat: Recipient, words: Words) -> str:
         """Counts one more search; what to say when it is one too many, and then it is not counted."""
         now = self._clock()
         with self._lock:
@@ -239,6 +259,10 @@ class LensBot:
             minutes,
         )
         return text.format(n=minutes)
+
+
+def _chat(said: Incoming) -> Recipient:
+    return Recipient(said.channel, said.chat)
 
 
 def greeting(words: Words) -> str:

@@ -97,7 +97,7 @@ def revoke_key(site: TheSite, who: Who, key_id: str) -> Response:
 @router.post("/chats/code")
 def make_chat_code(request: Request, site: TheSite, who: Who) -> Response:
     try:
-        return _account(request, site, who, Shown(code=chat.make_code(site, who)))
+        return _account(request, site, who, Shown(code=chat.make_own_code(site, who)))
     except LimitError as error:
         return _account(request, site, who, Shown(failed=str(error)), status_code=error.status)
 

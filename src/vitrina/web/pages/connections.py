@@ -220,7 +220,7 @@ def remove_export(request: Request, site: TheSite, who: Who, name: str) -> Respo
 def make_chat_code(request: Request, site: TheSite, who: Who) -> Response:
     who.rights.require("connections.view")
     try:
-        return _page(request, site, who, Shown(code=chat.make_code(site, who)))
+        return _page(request, site, who, Shown(code=chat.make_own_code(site, who)))
     except LimitError as error:
         return _page(request, site, who, Shown(failed=str(error)), status_code=error.status)
 

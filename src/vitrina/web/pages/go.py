@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import time
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -16,6 +18,9 @@ from vitrina.lens.lakestore import Asked
 from vitrina.lens.link import NETWORKS, make_link
 from vitrina.lens.offer import Offer
 from vitrina.lens.shops import LensShop
+from vitrina.lens.ticket import TICKETS, read_ticket
+from vitrina.lens.wallet import LensWallet
+from vitrina.storage.secrets import SecretBox
 from vitrina.web.auth import address_of
 from vitrina.web.site import Site, TheSite
 from vitrina.web.wallet_cookie import wallet_here
@@ -34,8 +39,11 @@ _PROGRAM = re.compile(
 
 
 @router.api_route("/go/{shop}/{offer_id:path}", methods=["GET", "HEAD"])
-def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "") -> Response:
-    """Log the click and send the browser to the shop. What only looks ahead is not counted."""
+def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "", w: str = "") -> Response:
+    """Log the click and send the browser to the shop. What only looks ahead is not counted.
+
+    s: the search. w: a ticket, in links that were sent to somebody's own chat; this browser's own wallet goes first.
+    """
     site.brakes.count("go", address_of(request), per_minute=PER_MINUTE, at_once=AT_ONCE)
     if looks_ahead(request):
         return Response(status_code=503, headers=HEADERS)  # browsers then ask again when somebody really clicks
@@ -43,7 +51,8 @@ def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "") -
     if not is_counted(request):
         return RedirectResponse(make_link(NETWORKS["direct"], offer.url, sub_ids={}).url, 302, headers=HEADERS)
     with site.database.session() as session:
-        clicked = open_click(session, offer, search_id=s, wallet=wallet_here(request, site, session))
+        owner = wallet_here(request, site, session) or _ticketed(site, session, offer, w)
+        clicked = open_click(session, offer, search_id=s, wallet=owner)
     _log(site, offer, clicked, s)
     return RedirectResponse(clicked.url, 302, headers=HEADERS)
 
@@ -71,6 +80,14 @@ def _offer(site: Site, shop: str, offer_id: str) -> Offer:
         if found is not None:
             return found
     raise NotFoundError("the shop does not offer this any more")
+
+
+def _ticketed(site: Site, session: Any, offer: Offer, given: str) -> str | None:
+    if not given:
+        return None
+    key = SecretBox(site.settings.home).derive(TICKETS)
+    found = read_ticket(key, given, shop=offer.shop, offer_id=offer.offer_id, now_s=time.time())
+    return found if found is not None and session.get(LensWallet, found) is not None else None
 
 
 def _log(site: Site, offer: Offer, clicked: Clicked, search_id: str) -> None:

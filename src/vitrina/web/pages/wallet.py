@@ -10,21 +10,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from vitrina.errors import InputError, NotFoundError, VitrinaError
+from vitrina.chat import linking
+from vitrina.chat.linking import Owner
+from vitrina.errors import InputError, LimitError, NotFoundError, VitrinaError
 from vitrina.lens import clicks, ledger, missing, wallet
 from vitrina.lens.clicks import LensClick
 from vitrina.lens.ledger import LensCashback
 from vitrina.lens.missing import LensMissing
 from vitrina.lens.shops import list_shops
-from vitrina.web import wallet_cookie
+from vitrina.web import chat, wallet_cookie
 from vitrina.web.auth import address_of, check_form
+from vitrina.web.chat import ShownCode
 from vitrina.web.problems import wants_page
 from vitrina.web.render import render, words_of
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix="/cashback", dependencies=[Depends(check_form)], include_in_schema=False)
 
-PRIVATE = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow", "Cache-Control": "no-store"}
+PRIVATE = {"Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex, nofollow", "Cache-Control": "no-store"}
+"""No other site learns the link. With `no-referrer` browsers would send the page's own forms as from nowhere."""
+
 SHOWN_CLICKS = 50
 
 Text = Annotated[str, Form()]
@@ -91,6 +96,19 @@ def forget(site: TheSite, secret: str) -> Response:
     return _private(response)
 
 
+@router.post("/{secret}/chat")
+def link_chat(request: Request, site: TheSite, secret: str) -> Response:
+    """A code for the bot: what is clicked in that chat is collected here, in whatever browser it opens."""
+    site.brakes.count("wallet chat", address_of(request), per_minute=6, at_once=6)
+    with site.database.reading() as session:
+        owner = wallet.find_wallet(session, secret).wallet
+    try:
+        code = chat.make_code(site, Owner(wallet=owner), by="shopper")
+    except LimitError as error:
+        return _page(request, site, secret, failed=str(error), status_code=error.status)
+    return _page(request, site, secret, code=code)
+
+
 @router.post("/{secret}/missing")
 def miss(
     request: Request, site: TheSite, secret: str, click: Text, order_number: Text = "", note: Text = ""
@@ -113,6 +131,7 @@ def _page(
     done: str = "",
     failed: str = "",
     is_new: bool = False,
+    code: ShownCode | None = None,
     status_code: int = 200,
 ) -> Response:
     try:
@@ -121,7 +140,15 @@ def _page(
         return _private(_refusal(request, error))
     kept = wallet_cookie.secret_of(request, site) == secret
     url = f"{site.settings.base_url}/cashback/{secret}"
-    context |= {"secret": secret, "url": url, "kept": kept, "is_new": is_new, "done": done, "failed": failed}
+    context |= {
+        "secret": secret,
+        "url": url,
+        "kept": kept,
+        "is_new": is_new,
+        "done": done,
+        "failed": failed,
+        "code": code,
+    }
     return _private(render(request, "wallet.html", status_code=status_code, **context))
 
 
@@ -138,7 +165,12 @@ def _context(site: Site, secret: str) -> dict[str, Any]:
                     by_id[order.click_id] = found
         missed = missing.missed_by(session, owner)
         names = {shop.slug: shop.name for shop in list_shops(session)}
-    return {"lines": _lines(orders, by_id, missed, names), "sums": _sums(orders), "longest": missing.LONGEST_NOTE}
+        has_bot, chats = chat.has_bot(session), linking.count_of_wallet(session, owner)
+    return {"has_bot": has_bot, "chats": chats} | {
+        "lines": _lines(orders, by_id, missed, names),
+        "sums": _sums(orders),
+        "longest": missing.LONGEST_NOTE,
+    }
 
 
 def _lines(
