@@ -6,9 +6,8 @@
 
 The package holds EfficientNet-Lite0 (Tan and Le 2019, without squeeze-and-excitation and with ReLU6; trained on
 ImageNet-1k) as a PyTorch state dictionary in the format before 1.6. This tool reads it without PyTorch: an unpickler
-that knows tensors and nothing else. It folds batch normalisation into the convolutions, keeps the trunk, pools the
-last activations over the whole picture, and turns them into the directions in which its own classifier looks: the first
-right singular vectors of the classifier's centred weights. So no picture was needed to choose the directions.
+that knows tensors and nothing else. It folds batch normalisation into the convolutions, keeps the trunk, and pools the
+last activations over the whole picture; the classifier is left out.
 Beside the weights it writes the vectors that three made pictures have, so that any machine can check itself.
 Needs `numpy`, `onnx` and `onnxruntime`.
 """
@@ -42,7 +41,7 @@ MEMBERS = {
 }
 WEIGHTS = Path(__file__).resolve().parent.parent / "src/vitrina/models/weights/image-lite0.onnx"
 SIDE = 224
-DIM = 512
+DIM = 1280  # channels of the last convolution
 EPSILON = 1e-3  # of batch normalisation, as TensorFlow trained it
 OPSET, IR_VERSION = 17, 8  # fixed, so that the bytes do not follow the version of the onnx package
 
@@ -198,15 +197,6 @@ class Writer:
         return self.emit("Add", [y, x]) if residual else y
 
 
-def directions(state: dict[str, Array]) -> Array:
-    """(channels, DIM): the directions that tell most classes apart, signs fixed so that every machine agrees."""
-    classifier = state["_fc.weight"].astype(np.float64)
-    _, _, rows = np.linalg.svd(classifier - classifier.mean(axis=0), full_matrices=False)
-    largest = np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1)
-    kept: Array = (rows * np.sign(largest))[:DIM].T
-    return kept
-
-
 def convert(state: dict[str, Array]) -> bytes:
     """The ONNX file: input `picture` (n, 3, 224, 224), output `embedding` (n, DIM), not yet of length 1."""
     writer = Writer(state)
@@ -219,9 +209,8 @@ def convert(state: dict[str, Array]) -> bytes:
     if f"_blocks.{number}._project_conv.weight" in state:
         raise BuildError(f"the state dictionary has more than the {number} blocks of EfficientNet-Lite0")
     x = writer.convolution(x, "_conv_head", "_bn1")
-    pooled = writer.emit("Flatten", [writer.emit("GlobalAveragePool", [x])])
-    projected = writer.emit("MatMul", [pooled, writer.half(directions(state))])
-    writer.nodes.append(helper.make_node("Identity", [projected], ["embedding"], name="embedding"))
+    pooled = writer.emit("GlobalAveragePool", [x])
+    writer.nodes.append(helper.make_node("Flatten", [pooled], ["embedding"], name="embedding"))
     graph = helper.make_graph(
         writer.nodes,
         "image-lite0",

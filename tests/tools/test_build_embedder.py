@@ -152,7 +152,6 @@ def small_state(seed: int = 3) -> dict[str, Array]:
             convolution(f"{name}._project_conv", f"{name}._bn2", (wide, inner, 1, 1))
             number, channels = number + 1, wide
     convolution("_conv_head", "_bn1", (tool.DIM, channels, 1, 1))
-    state["_fc.weight"] = rng.normal(0, 1, (tool.DIM + 8, tool.DIM)).astype("<f4")
     return state
 
 
@@ -190,8 +189,7 @@ def slow_embedding(state: dict[str, Array], picture: Array) -> Array:
             y = slow_convolution(state, y, f"{name}._depthwise_conv", f"{name}._bn1", stride, True)
             y = slow_convolution(state, y, f"{name}._project_conv", f"{name}._bn2", 1, False)
             x, number = (y + x if place else y), number + 1
-    pooled = slow_convolution(state, x, "_conv_head", "_bn1", 1, True).mean(axis=(1, 2))
-    return pooled @ tool.directions(state)
+    return slow_convolution(state, x, "_conv_head", "_bn1", 1, True).mean(axis=(1, 2))
 
 
 def run(content: bytes, picture: Array) -> Array:
@@ -206,17 +204,6 @@ def test_the_built_network_computes_what_its_weights_say() -> None:
 
     np.testing.assert_allclose(run(tool.convert(state), picture), expected, rtol=0.02, atol=0.02)
     assert np.abs(expected).max() > 0.5
-
-
-def test_the_directions_stand_upright_on_each_other_and_tell_the_classes_apart_best() -> None:
-    state = {"_fc.weight": np.random.default_rng(1).normal(0, 1, (600, 560)).astype("<f4")}
-
-    kept = tool.directions(state)
-
-    centred = state["_fc.weight"] - state["_fc.weight"].mean(axis=0)
-    values = np.linalg.svd(centred, compute_uv=False)
-    np.testing.assert_allclose(kept.T @ kept, np.eye(tool.DIM), atol=1e-9)
-    np.testing.assert_allclose(np.linalg.norm(centred @ kept) ** 2, (values[: tool.DIM] ** 2).sum(), rtol=1e-5)
 
 
 def test_the_same_source_gives_the_same_bytes() -> None:
