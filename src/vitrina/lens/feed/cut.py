@@ -54,8 +54,7 @@ class Cutter:
             + names
             + rb")\s*>"
         )
-        self._again = {tag: re.compile(rb"<" + re.escape(tag) + rb"(?=[\s>])") for tag in tags}
-        self._ends = {tag: re.compile(rb"</" + re.escape(tag) + rb"\s*>") for tag in tags}
+        self._edges = {tag: re.compile(rb"</%b\s*>|<%b(?=[\s>])" % (tag, tag)) for tag in tags}
         self._read, self._largest = read, largest
         self._buffer, self._at, self._ended = b"", 0, False
         self.line, self.is_closed = 1, False
@@ -88,43 +87,35 @@ class Cutter:
         """The record that begins where we stand; we stand behind it afterwards."""
         begun = self.line
         while True:
-            end = self._end(tag)
-            again = self._begun_again(tag, end)
-            if again is not None and again - self._at <= self._largest:
-                return self._damaged(tag, begun, again, f"<{tag.decode()}> is not closed before the next one begins")
-            if again is None and end is not None and end - self._at <= self._largest:
-                content = self._buffer[self._at : end]
-                self._forget(end)
-                return Cut(tag, begun, content)
-            if again is not None or end is not None or len(self._buffer) - self._at > self._largest:
+            edge, is_end = self._edge(tag)
+            if edge is None and len(self._buffer) - self._at <= self._largest:
+                if not self._more():
+                    return self._damaged(tag, begun, len(self._buffer), "the feed ends within it")
+            elif edge is None or edge - self._at > self._largest:
                 return self._too_large(tag, begun)
-            if not self._more():
-                return self._damaged(tag, begun, len(self._buffer), "the feed ends within it")
+            elif is_end:
+                content = self._buffer[self._at : edge]
+                self._forget(edge)
+                return Cut(tag, begun, content)
+            else:
+                return self._damaged(tag, begun, edge, f"<{tag.decode()}> is not closed before the next one begins")
 
-    def _end(self, tag: bytes) -> int | None:
-        """Where the record ends, as far as it can be seen."""
+    def _edge(self, tag: bytes) -> tuple[int | None, bool]:
+        """Where the record ends (True) or, without having ended, the next one begins; None: not to be seen yet."""
         buffer, begin = self._buffer, self._at
         opening = _OPENING_TAG.match(buffer, begin)
         if opening is not None and buffer[opening.end() - 2] == _SLASH:
-            return opening.end()
-        closing = buffer.find(b">", begin) if opening is None else opening.end()
-        if closing < 0:
-            return None
-        found = self._ends[tag].search(buffer, closing)
+            return opening.end(), True
+        begin = begin + 1 if opening is None else opening.end()
+        found = self._edges[tag].search(buffer, begin)
         while found is not None:
-            resume = _open_section(buffer, closing, found.start())
+            resume = _open_section(buffer, begin, found.start())
             if resume is None:
-                return found.end()
-            found = self._ends[tag].search(buffer, resume) if resume < len(buffer) else None
-        return None
-
-    def _begun_again(self, tag: bytes, end: int | None) -> int | None:
-        """Where the next record begins within this one, which then was never closed."""
-        stop = len(self._buffer) if end is None else end
-        found = self._again[tag].search(self._buffer, self._at + 1, stop)
-        if found is None or _open_section(self._buffer, self._at, found.start()) is not None:
-            return None
-        return found.start()
+                is_end = buffer[found.start() + 1] == _SLASH
+                return (found.end() if is_end else found.start()), is_end
+            begin = resume
+            found = self._edges[tag].search(buffer, begin)
+        return None, False
 
     def _damaged(self, tag: bytes, line: int, until: int, problem: str) -> Cut:
         content = self._buffer[self._at : min(until, self._at + _LONGEST_MARK)]
@@ -135,16 +126,14 @@ class Cutter:
         """Its beginning is kept to name it; the rest is read and forgotten until it ends or another begins."""
         content = self._buffer[self._at : self._at + _LONGEST_MARK]
         self._forget(self._at + 1)
-        while True:
-            end = self._ends[tag].search(self._buffer, self._at)
-            again = self._again[tag].search(self._buffer, self._at, end.start() if end else len(self._buffer))
-            if again is not None or end is not None:
-                self._forget(again.start() if again else end.end() if end else self._at)
-                break
+        while (found := self._edges[tag].search(self._buffer, self._at)) is None:
             self._forget(max(self._at, len(self._buffer) - _LONGEST_MARK))
             if not self._more():
                 self._forget(len(self._buffer))
                 break
+        else:
+            is_end = self._buffer[found.start() + 1] == _SLASH
+            self._forget(found.end() if is_end else found.start())
         return Cut(tag, line, content, f"it is larger than {self._largest:,} bytes")
 
     def _skip(self, begin: int, end: bytes) -> None:

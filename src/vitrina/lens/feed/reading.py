@@ -25,6 +25,9 @@ from vitrina.lens.offer import Offer, Reject
 LARGEST_FEED = 100_000_000_000
 """Bytes after unpacking; more is a bomb."""
 
+MOST_REJECTS = 1_000_000
+"""A feed with more records that do not fit is no feed, and each of them costs time."""
+
 _SHOP_NAME = re.compile(r"<(?:shop|channel|feed)[^<>]*>\s*<(?:name|title)>\s*([^<>]{1,200}?)\s*</")
 
 
@@ -69,8 +72,20 @@ def read_feed(
     at = now or datetime.now(UTC)
     if kind.format == TABLE:
         facts.currency = currency
-        return Reading(facts, _table(read, kind, shop, facts, mapping or {}, at, name))
-    return Reading(facts, _xml(read, kind, shop, facts, currency, at, name))
+        return Reading(facts, _bounded(_table(read, kind, shop, facts, mapping or {}, at, name), name))
+    return Reading(facts, _bounded(_xml(read, kind, shop, facts, currency, at, name), name))
+
+
+def _bounded(found: Iterator[Offer | Reject], name: str) -> Iterator[Offer | Reject]:
+    rejects = 0
+    for one in found:
+        yield one
+        if isinstance(one, Reject):
+            rejects += 1
+            if rejects > MOST_REJECTS:
+                raise InputError(
+                    f"{name}:{one.line}: more than {MOST_REJECTS:,} records do not fit; the rest was not read."
+                )
 
 
 def _table(
