@@ -355,6 +355,15 @@ def test_old_messages_are_forgotten_but_not_those_that_wait(chats: Database, pos
     assert [row.text for row in rows(chats)] == ["waiting"]
 
 
+def test_answers_may_be_forgotten_before_the_others(chats: Database, postman: Deliverer) -> None:
+    put(chats, "reply:telegram:1:0", "alert:1")
+    run_all(postman)
+    with chats.session() as session:
+        outbox.forget(session, NOW + timedelta(days=1), about="reply:")
+
+    assert [row.text for row in rows(chats)] == ["alert:1"]
+
+
 def test_messages_are_counted_by_channel_and_state(chats: Database, postman: Deliverer, memory: MemoryWire) -> None:
     put(chats, "a", "b")
     memory.faults = [Refused("no")]

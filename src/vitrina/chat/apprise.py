@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 
-from vitrina.chat.letter import Away, Letter, Refused
+from vitrina.chat.letter import Away, Letter, Refused, links_as_lines
 from vitrina.errors import InputError, MissingError
 
 TALKATIVE = ("apprise", "urllib3", "requests")
@@ -37,7 +37,7 @@ class AppriseWire:
     def send(self, recipient: str, letter: Letter) -> str:  # noqa: ARG002 - the address is the recipient
         picture = letter.picture if letter.picture is not None and letter.picture.is_file() else None
         with self._one_at_a_time, _Listening() as heard:
-            done = self._apprise.notify(body=text_with_links(letter), attach=str(picture) if picture else None)
+            done = self._apprise.notify(body=links_as_lines(letter), attach=str(picture) if picture else None)
         if not done:
             raise Away(without_secrets(heard.said, self._address) or "Apprise could not send it")
         return ""
@@ -47,12 +47,6 @@ class AppriseWire:
 
     def close(self) -> None:
         """Nothing is held between two messages."""
-
-
-def text_with_links(letter: Letter) -> str:
-    """Buttons that open something become lines; those that answer need a channel that is read."""
-    links = [f"{button.text}: {button.url}" for row in letter.buttons for button in row if button.url]
-    return "\n".join([letter.text, *links])
 
 
 def without_secrets(reason: str, address: str) -> str:

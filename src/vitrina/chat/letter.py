@@ -45,6 +45,12 @@ class Letter:
     use_s: float = DAY_S
 
 
+def links_as_lines(letter: Letter) -> str:
+    """The text, with a line for each button that opens something: for channels that show no such button."""
+    links = [f"{button.text}: {button.url}" for row in letter.buttons for button in row if button.url]
+    return "\n".join([letter.text, *links])
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """Somebody pressed a button. external_id: the message it stands on, in the channel's terms."""

@@ -139,9 +139,10 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
-def forget(session: Session, before: datetime) -> None:
-    """Messages that ended before."""
-    session.execute(sa.delete(ChatMessage).where(ChatMessage.created_at < before, ChatMessage.state != State.WAITING))
+def forget(session: Session, before: datetime, *, about: str = "") -> None:
+    """Messages that ended before; about: only those whose topic begins so."""
+    ended = (ChatMessage.created_at < before, ChatMessage.state != State.WAITING)
+    session.execute(sa.delete(ChatMessage).where(*ended, ChatMessage.topic.startswith(about, autoescape=True)))
 
 
 # ── who sends it ────────────────────────────────────────────────────────────────────────────────

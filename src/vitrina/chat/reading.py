@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LEASE_S = 60.0
 POLL_S = 20.0
 PAUSE_S = 5.0
+REPLY = "reply:"
+"""What topics of answers begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Reader:
             if answer.also is not None:
                 answer.also(session)
             for number, letter in enumerate(answer.letters):
-                outbox.enqueue(session, letter, [recipient], topic=f"reply:{said.channel}:{said.number}:{number}")
+                outbox.enqueue(session, letter, [recipient], topic=f"{REPLY}{said.channel}:{said.number}:{number}")
 
     def _note(self, status: str) -> None:
         with self._database.reading() as session:

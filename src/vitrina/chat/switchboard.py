@@ -13,7 +13,7 @@ from vitrina.chat.apprise import AppriseWire
 from vitrina.chat.channel import TELEGRAM, ChatChannel
 from vitrina.chat.delivery import Deliverer
 from vitrina.chat.letter import Away, Refused, Wire
-from vitrina.chat.reading import Answering, Reader
+from vitrina.chat.reading import REPLY, Answering, Reader
 from vitrina.chat.telegram import TelegramWire
 from vitrina.errors import StorageError, VitrinaError
 from vitrina.storage.database import Database
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 FORGET_AFTER = timedelta(days=30)
+FORGET_REPLIES_AFTER = timedelta(days=1)
+"""What strangers asked for is nobody's business the day after."""
 FORGET_EVERY = timedelta(hours=1)
 TRY_AGAIN_AFTER = timedelta(seconds=30)
 
@@ -97,6 +99,7 @@ class Switchboard:
         if self._forgot_at is None or now - self._forgot_at > FORGET_EVERY:
             with self._database.session() as session:
                 outbox.forget(session, now - FORGET_AFTER)
+                outbox.forget(session, now - FORGET_REPLIES_AFTER, about=REPLY)
             self._forgot_at = now
 
     def close(self) -> None:

@@ -12,14 +12,14 @@ import contextlib
 import json
 import logging
 import threading
-import time
 from collections.abc import Coroutine, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vitrina.chat.channel import TELEGRAM_URL
-from vitrina.chat.letter import Away, Incoming, Letter, Press, Refused, Rows
+from vitrina.chat.letter import Away, Incoming, Letter, Press, Refused, Rows, links_as_lines
+from vitrina.chat.pace import Pace
 from vitrina.errors import InputError, MissingError, VitrinaError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TelegramWire:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"telegram {channel}", daemon=True)
         self._thread.start()
-        self._pace = _Pace(MOST_A_SECOND)
+        self._pace = Pace(MOST_A_SECOND)
         self._reading: concurrent.futures.Future[Any] | None = None
 
     def whoami(self) -> str:
@@ -223,23 +223,6 @@ class _Unchanged(Refused):
     """The message says so already."""
 
 
-class _Pace:
-    """Lets so many a second through, and a second's worth at once."""
-
-    def __init__(self, a_second: float) -> None:
-        self._every_s, self._burst_s = 1 / a_second, 1.0
-        self._free_at = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            self._free_at = max(self._free_at, now - self._burst_s) + self._every_s
-            wait_s = self._free_at - now
-        if wait_s > 0:
-            time.sleep(wait_s)
-
-
 def hush() -> None:
     """Below warnings these loggers write whole addresses, with the token in them; and every failure is raised."""
     for name in TALKATIVE:
@@ -357,9 +340,8 @@ def _about_links(refused: Refused, letter: Letter) -> bool:
 
 
 def _links_as_text(letter: Letter) -> Letter:
-    links = [f"{button.text}: {button.url}" for row in letter.buttons for button in row if button.url]
     kept = tuple(tuple(button for button in row if not button.url) for row in letter.buttons)
-    return Letter("\n".join([letter.text, *links]), tuple(row for row in kept if row), letter.picture, letter.use_s)
+    return Letter(links_as_lines(letter), tuple(row for row in kept if row), letter.picture, letter.use_s)
 
 
 def _cut(text: str, longest: int) -> str:

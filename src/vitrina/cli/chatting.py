@@ -65,7 +65,7 @@ def picture_of(settings: Settings) -> Callable[[str], Path | None]:
     def path(sha256: str) -> Path | None:
         from vitrina.lens.pictures import thumbnail_path
 
-        return thumbnail_path(settings.lens / "pictures", sha256) if sha256 else None
+        return thumbnail_path(settings.lens, sha256) if sha256 else None
 
     return path
 
