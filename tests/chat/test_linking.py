@@ -118,6 +118,16 @@ def test_a_role_reaches_those_who_have_it_there_and_groups_that_stand_for_it(cha
     }  # fmt: skip
 
 
+def test_nobody_writes_to_who_was_switched_off(chats: Database, kim: str) -> None:
+    typed(chats, code_of(chats, Owner(person_id=kim)))
+    with chats.session() as session:
+        accounts.grant(session, kim, "director", shop="riga", by="test")
+        accounts.get_person(session, kim).disabled_at = NOW
+        found = linking.chats_of_person(session, kim) + linking.chats_of_role(session, "director", "riga")
+
+    assert found == []
+
+
 def test_an_unlinked_chat_is_nobodys(chats: Database, kim: str) -> None:
     linked = typed(chats, code_of(chats, Owner(person_id=kim)))
     with pytest.raises(NotFoundError), chats.session() as session:

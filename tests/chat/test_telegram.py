@@ -58,6 +58,26 @@ def test_what_was_sent_is_changed_words_and_captions_alike(
     assert [(one.text, one.buttons) for one in telegram.shown] == [("Kim is on it", []), ("Sold out", [])]
 
 
+def test_a_message_whose_picture_was_gone_is_changed_as_the_words_that_it_is(
+    wire: TelegramWire, telegram: TelegramServer, tmp_path: Path
+) -> None:
+    number = wire.send("7", Letter("A shoe", picture=tmp_path / "gone.jpg"))
+    wire.edit("7", number, Letter("Sold out", picture=tmp_path / "gone.jpg"), pictured=True)
+
+    assert [one.text for one in telegram.shown] == ["Sold out"]
+
+
+@pytest.mark.parametrize("text", ["a" * 4096, "a" * 4097, "👟" * 2048, "👟" * 2049, "a" + "👟" * 2048, "é" * 9000])
+def test_the_longest_text_is_counted_as_telegram_counts(
+    wire: TelegramWire, telegram: TelegramServer, text: str
+) -> None:
+    wire.send("7", Letter(text))
+
+    [shown] = telegram.shown
+    assert shown.text == text or (shown.text[-1] == "…" and text.startswith(shown.text[:-1]))
+    assert len(shown.text.encode("utf-16-le")) // 2 in (len(text.encode("utf-16-le")) // 2, 4095, 4096)
+
+
 def test_long_texts_are_cut_and_links_that_telegram_refuses_become_words(
     wire: TelegramWire, telegram: TelegramServer
 ) -> None:

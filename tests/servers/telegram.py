@@ -176,7 +176,8 @@ class TelegramServer:
             raise RefusalError(400, "Bad Request: message to edit not found")
         [shown] = found
         if bool(shown.photo) != ("caption" in given):
-            raise RefusalError(400, "Bad Request: there is no text in the message to edit")
+            missing = "caption" if "caption" in given else "text"
+            raise RefusalError(400, f"Bad Request: there is no {missing} in the message to edit")
         if (shown.text, shown.buttons) == (_words(given), buttons):
             raise RefusalError(400, "Bad Request: message is not modified: specified new message content is the same")
         self._fault()
@@ -203,7 +204,9 @@ class TelegramServer:
         self._slow_down(chat)
         if not text and "photo" not in given:
             raise RefusalError(400, "Bad Request: message text is empty")
-        if len(text) > (LONGEST_CAPTION if "photo" in given or "caption" in given else LONGEST_TEXT):
+        if len(text.encode("utf-16-le")) // 2 > (
+            LONGEST_CAPTION if "photo" in given or "caption" in given else LONGEST_TEXT
+        ):
             raise RefusalError(400, "Bad Request: message is too long")
         # It arrives as a JSON text inside the form.
         buttons = json.loads(given["reply_markup"])["inline_keyboard"] if "reply_markup" in given else []

@@ -153,6 +153,10 @@ def unlink(session: Session, link_id: str, *, by: str, person_id: str | None = N
 
 
 def chats_of_person(session: Session, person_id: str) -> list[Recipient]:
+    """None for somebody who was switched off."""
+    person = session.get(Person, person_id)
+    if person is None or person.disabled_at is not None:
+        return []
     return [Recipient(row.channel, row.chat) for row in list_links(session, person_id=person_id)]
 
 

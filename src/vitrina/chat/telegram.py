@@ -87,9 +87,12 @@ class TelegramWire:
             try:
                 self._do(self._editing(recipient, external_id, letter, pictured))
             except Refused as refused:
-                if not _about_links(refused, letter):
+                if "in the message to edit" in str(refused):  # its picture was gone when it was sent
+                    self._do(self._editing(recipient, external_id, letter, not pictured))
+                elif _about_links(refused, letter):
+                    self._do(self._editing(recipient, external_id, _links_as_text(letter), pictured))
+                else:
                     raise
-                self._do(self._editing(recipient, external_id, _links_as_text(letter), pictured))
 
     async def _sending(self, recipient: str, letter: Letter) -> Message:
         keys = _keyboard(letter.buttons)
@@ -345,7 +348,11 @@ def _links_as_text(letter: Letter) -> Letter:
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    """As Telegram counts letters: in units of UTF-16, of which an emoji has two."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * longest:
+        return text
+    return units[: 2 * longest - 2].decode("utf-16-le", "ignore") + "…"
 
 
 def check_token(token: str, *, url: str = TELEGRAM_URL) -> str:
