@@ -20,6 +20,7 @@ BENCHMARKS = {
     "counting": "line counts over PETS09-S2L1, 50 seeded lines: true boxes with misses, public boxes, our own",
     "dashboard": "pages and API over HTTP: the demo chain, a year of one shop",
     "detector": "the person detector on PETS09-S2L1: precision, recall, milliseconds",
+    "feeds": "offers a second into the catalog beside the parsers alone; 10,000 damaged feeds (half an hour)",
     "kills": "kill -9 of every process at 100 random moments, against the same shops undisturbed (10 minutes)",
     "lake": "appending, and questions before and after compaction",
     "manyshops": "the chain's pages over several hundred shops: read for the first time, and later",

@@ -244,10 +244,10 @@ class Told:
     states: Counter[str] = field(default_factory=Counter)
 
 
-def damaged(count: int, seed: int) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+def damaged(count: int, seed: int, only: str = "") -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
     """What was done, and the stream; the same ones for the same seed."""
     for number in range(count):
-        name = list(DAMAGES)[number // len(FEEDS) % len(DAMAGES)]
+        name = only or list(DAMAGES)[number // len(FEEDS) % len(DAMAGES)]
         yield name, lambda number=number, name=name: _opened(seed, number, name)  # type: ignore[misc]
 
 
@@ -319,11 +319,11 @@ def _catalog(folder: Path) -> dict[str, tuple[bytes, float | None]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def torment(count: int, seed: int, *, import_each: int = 10) -> Told:
+def torment(count: int, seed: int, *, import_each: int = 10, only: str = "") -> Told:
     """Read `count` damaged feeds, and import each tenth over a catalog that holds a whole one."""
     told = Told()
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, opened) in enumerate(damaged(count, seed)):
+        for number, (name, opened) in enumerate(damaged(count, seed, only)):
             with opened() as stream:
                 read_one(name, stream, told)
             if number % import_each == 0:

@@ -83,8 +83,17 @@ def test_an_end_within_cdata_or_a_comment_is_none(record: bytes, drop: int) -> N
 def test_a_record_that_is_not_closed_costs_itself(drop: int) -> None:
     found = cut(b"<offer id='1'><name>\n<offer id='2'></offer>", drop=drop)
 
-    assert [(one.line, one.problem[:26]) for one in found] == [(1, "<offer> is not closed befo"), (2, "")]
+    assert [(one.line, one.problem[:26]) for one in found] == [(1, "<offer> is not closed wher"), (2, "")]
     assert found[0].content.startswith(b"<offer id='1'>")
+
+
+@pytest.mark.parametrize("filling", [b"", b"x" * 3000])
+@pytest.mark.parametrize("drop", [1, 100])
+def test_the_last_record_does_not_swallow_the_end_of_the_document(filling: bytes, drop: int) -> None:
+    reader = cutter(b"<yml><offer>1</offer><offer>2" + filling + b"</yml>", drop=drop)
+
+    assert [bool(one.problem) for one in reader] == [False, True]
+    assert reader.is_closed
 
 
 @pytest.mark.parametrize("drop", [1, 100])

@@ -54,7 +54,9 @@ class Cutter:
             + names
             + rb")\s*>"
         )
-        self._edges = {tag: re.compile(rb"</%b\s*>|<%b(?=[\s>])" % (tag, tag)) for tag in tags}
+        self._edges = {
+            tag: re.compile(rb"(?P<end></%b\s*>)|<%b(?=[\s>])|</%b\s*>" % (tag, tag, re.escape(root))) for tag in tags
+        }
         self._read, self._largest = read, largest
         self._buffer, self._at, self._ended = b"", 0, False
         self.line, self.is_closed = 1, False
@@ -98,10 +100,13 @@ class Cutter:
                 self._forget(edge)
                 return Cut(tag, begun, content)
             else:
-                return self._damaged(tag, begun, edge, f"<{tag.decode()}> is not closed before the next one begins")
+                return self._damaged(tag, begun, edge, f"<{tag.decode()}> is not closed where the next one begins")
 
     def _edge(self, tag: bytes) -> tuple[int | None, bool]:
-        """Where the record ends (True) or, without having ended, the next one begins; None: not to be seen yet."""
+        """Where the record ends (True) or, without having ended, the next one begins or the document ends.
+
+        None: not to be seen yet.
+        """
         buffer, begin = self._buffer, self._at
         opening = _OPENING_TAG.match(buffer, begin)
         if opening is not None and buffer[opening.end() - 2] == _SLASH:
@@ -111,7 +116,7 @@ class Cutter:
         while found is not None:
             resume = _open_section(buffer, begin, found.start())
             if resume is None:
-                is_end = buffer[found.start() + 1] == _SLASH
+                is_end = found["end"] is not None
                 return (found.end() if is_end else found.start()), is_end
             begin = resume
             found = self._edges[tag].search(buffer, begin)
@@ -132,8 +137,7 @@ class Cutter:
                 self._forget(len(self._buffer))
                 break
         else:
-            is_end = self._buffer[found.start() + 1] == _SLASH
-            self._forget(found.end() if is_end else found.start())
+            self._forget(found.end() if found["end"] else found.start())
         return Cut(tag, line, content, f"it is larger than {self._largest:,} bytes")
 
     def _skip(self, begin: int, end: bytes) -> None:
