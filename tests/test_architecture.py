@@ -41,6 +41,7 @@ OWNERS = {
     "lxml": {"lens/feed/"},
     "PIL": {"lens/photo.py", "lens/pictures.py", "lens/demo/", "chat/telegram.py"},
     "pi_heif": {"lens/photo.py"},
+    "zvec": {"lens/index_zvec.py"},
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
     "pyspark": {"storage/spark.py"},
