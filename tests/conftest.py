@@ -257,12 +257,18 @@ NETWORK_SECRET = "what only the network knows"
 
 
 @pytest.fixture
-def lens_home(tmp_path: Path) -> Home:
+def lens_home(lens_shop: Path, tmp_path: Path) -> Home:
     """Shop `best`: boot `1` for 49.90 EUR, 5 % back after 14 days, links by Admitad, postbacks signed."""
+    shutil.copytree(lens_shop, tmp_path / "lens-home")
+    return Home(tmp_path / "lens-home", load_settings({"VITRINA_HOME": str(tmp_path / "lens-home")}))
+
+
+@pytest.fixture(scope="session")
+def lens_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from vitrina.lens import networks, terms
     from vitrina.lens import shops as lens_shops
 
-    home = make_home(tmp_path / "lens-home")
+    home = make_home(tmp_path_factory.mktemp("lens") / "home")
     database, yesterday = home.database(), datetime.now(UTC).date() - timedelta(days=1)
     with database.session() as session:
         lens_shops.save_shop(session, "best", by="test", name="Best", currency="EUR")
@@ -272,7 +278,7 @@ def lens_home(tmp_path: Path) -> Home:
         terms.set_term(session, given, by="test", today=yesterday)
     database.dispose()
     put_offer(home, "1", "https://best.example/boot?id=1")
-    return home
+    return home.path
 
 
 @pytest.fixture

@@ -166,8 +166,10 @@ def _context(site: Site, secret: str) -> dict[str, Any]:
         missed = missing.missed_by(session, owner)
         names = {shop.slug: shop.name for shop in list_shops(session)}
         has_bot, chats = chat.has_bot(session), linking.count_of_wallet(session, owner)
+    lines = _lines(orders, by_id, missed, names)
     return {"has_bot": has_bot, "chats": chats} | {
-        "lines": _lines(orders, by_id, missed, names),
+        "bought": [line for line in lines if line.order or line.missed],
+        "only_clicked": [line for line in lines if not (line.order or line.missed)],
         "sums": _sums(orders),
         "longest": missing.LONGEST_NOTE,
     }
