@@ -26,7 +26,7 @@ from vitrina.storage import accounts
 from vitrina.storage.database import Database
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
-ROLES = ("all", "web", "jobs", "connect", "chat", "cameras")
+ROLES = ("all", "web", "jobs", "connect", "chat", "index", "cameras")
 
 
 def up(
@@ -38,6 +38,7 @@ def up(
     tls_key: Annotated[str, typer.Option(help="Private key file (PEM) of the certificate.")] = "",
     only: Annotated[str, typer.Option(hidden=True)] = "all",
     number: Annotated[int, typer.Option(hidden=True)] = 0,
+    idle: Annotated[float, typer.Option(hidden=True)] = 0.0,
     is_demo: Annotated[bool, typer.Option("--is-demo", hidden=True)] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser when it is there.")] = False,
 ) -> None:
@@ -71,6 +72,8 @@ def up(
             from vitrina.cli import chatting
 
             chatting.talk(settings, _bot)
+        case "index":
+            own_index(settings, idle_s=idle)
         case "cameras":
             cameras.watch_share(settings, number)
         case "all":
@@ -146,6 +149,8 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
         "jobs": [*ours, "up", "--only", "jobs", *mark],
         "connect": [*ours, "up", "--only", "connect"],
     }
+    if "lens" in settings.parts and (settings.lens / "catalog.db").exists():
+        wanted["index"] = [*ours, "up", "--only", "index"]
     if chatting_wanted(database):
         wanted["chat"] = [*ours, "up", "--only", "chat"]
     if "floor" not in settings.parts:
@@ -153,6 +158,18 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
     for number in sorted(cameras.workers_wanted(settings, database)):
         wanted[f"cameras {number}"] = [*ours, "up", "--only", "cameras", "--number", str(number)]
     return wanted
+
+
+def own_index(settings: Settings, *, idle_s: float) -> None:
+    """The process that has the index of pictures; one that a command started ends when nobody asks it any more."""
+    from vitrina.lens.indexing.server import serve as answer
+
+    if not idle_s:
+        leave_with_parent()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    answer(settings, stop, idle_s=idle_s)
 
 
 def chatting_wanted(database: Database) -> bool:

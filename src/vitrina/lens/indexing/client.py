@@ -1,0 +1,103 @@
+"""The index, asked over its socket: the same methods, and a process of one's own where `vitrina up` does not run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from vitrina import errors
+from vitrina.errors import StorageError, VitrinaError
+from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Hit, check_queries
+from vitrina.lens.indexing.frame import SOCKET, as_rows, receive, send, short_path, socket_folder
+from vitrina.settings import Settings
+
+PATIENCE_S = 120.0
+"""Settling a large index takes long."""
+START_S = 30.0
+IDLE_S = 60
+"""A process that we started ends when nobody has asked it for so long."""
+
+AT_ONCE = 500
+
+
+class IndexClient:
+    """One embedder's index, in whichever process has it. Safe for several threads."""
+
+    def __init__(self, settings: Settings, model: str, *, start: bool = True) -> None:
+        """start: whether a process may be started where none answers; start_s: how long one is waited for."""
+        self._settings, self._model, self._start = settings, model, start
+        self.start_s = START_S
+
+    def upsert(self, entries: Sequence[Entry]) -> None:
+        for first in range(0, len(entries), AT_ONCE):
+            rows, vectors = as_rows(list(entries[first : first + AT_ONCE]))
+            self._ask({"what": "upsert", "entries": rows}, vectors)
+
+    def delete(self, ids: Collection[str]) -> None:
+        self._ask({"what": "delete", "ids": list(ids)})
+
+    def delete_where(self, where: Filter) -> int:
+        return int(self._ask({"what": "delete_where", "where": where.as_json()}))
+
+    def search(self, vectors: Floats, k: int, where: Filter = EVERYTHING) -> list[list[Hit]]:
+        asked = {"what": "search", "k": k, "where": where.as_json()}
+        return [[Hit(name, score) for name, score in hits] for hits in self._ask(asked, check_queries(vectors))]
+
+    def count(self, where: Filter = EVERYTHING) -> int:
+        return int(self._ask({"what": "count", "where": where.as_json()}))
+
+    def settle(self) -> None:
+        self._ask({"what": "settle"})
+
+    def close(self) -> None:
+        """Each question has a connection of its own."""
+
+    def _ask(self, asked: dict[str, Any], vectors: Floats | None = None) -> Any:
+        asked = asked | {"model": self._model}
+        try:
+            said = self._exchange(asked, vectors)
+        except (FileNotFoundError, ConnectionRefusedError):
+            self._start_process()
+            said = self._exchange(asked, vectors)
+        except (OSError, ValueError) as error:
+            raise StorageError(f"the index did not answer: {error}; try again") from error
+        if "error" in said:
+            kind = getattr(errors, said.get("kind", ""), VitrinaError)
+            raise kind(said["error"])
+        return said["answer"]
+
+    def _exchange(self, asked: dict[str, Any], vectors: Floats | None) -> dict[str, Any]:
+        folder = socket_folder(self._settings.home)
+        with short_path(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(PATIENCE_S)
+            line.connect(f"{short}/{SOCKET}")
+            send(line, asked, np.zeros((0, 0), np.float32) if vectors is None else vectors)
+            with line.makefile("rb") as stream:
+                said, _ = receive(stream)
+        return said
+
+    def _start_process(self) -> None:
+        """Wait for one that `vitrina up` starts again, or start one that ends by itself."""
+        if self._start:
+            command = [sys.executable, "-m", "vitrina.cli.main", "up", "--only", "index", "--idle", str(IDLE_S)]
+            environ = os.environ | {"VITRINA_HOME": str(self._settings.home)}
+            # It outlives us, so there is no object of ours that would wait for it.
+            silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+            os.posix_spawn(command[0], command, environ, file_actions=silent, setsid=True)
+        deadline = time.monotonic() + self.start_s
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            try:
+                self._exchange({"what": "count", "where": EVERYTHING.as_json(), "model": self._model}, None)
+            except (OSError, ValueError):
+                continue
+            return
+        raise StorageError(
+            f"the index does not answer after {self.start_s:g} s; `vitrina up` runs it, and its log says what is wrong"
+        )
