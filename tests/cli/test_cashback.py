@@ -184,3 +184,22 @@ def test_the_report_counts_from_searches_to_cashback(lens_home: Any, run: Run) -
     assert run("--csv", group="report").startswith("shop,searches,")
     with pytest.raises(InputError, match="first day"):
         run("--from", "2026-02-01", "--to", "2026-01-01", group="report")
+
+
+def test_each_night_what_nobody_decided_on_is_closed_and_what_led_to_nothing_is_forgotten(lens_home: Any) -> None:
+    from vitrina.cli.jobs import handlers, schedules, settle_cashback
+
+    bought(lens_home, "pending", days_ago=181)
+    bought(lens_home, "pending", days_ago=179)
+    database = lens_home.database()
+
+    assert settle_cashback(lens_home.settings, database, datetime.now(UTC)) == "1 expired, 0 clicks forgotten"
+
+    with database.reading() as session:
+        assert {row.order_id: row.state for row in ledger.list_cashback(session)} == {
+            "A181": "expired",
+            "A179": "pending",
+        }
+    assert "lens.settle" in handlers(lens_home.settings, database)
+    assert "lens.settle" in {schedule.name for schedule in schedules(lens_home.settings, is_demo=False)}
+    database.dispose()

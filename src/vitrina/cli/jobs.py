@@ -90,7 +90,20 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
         return {}
     from vitrina.lens import intake
 
-    return intake.handlers(settings, database)
+    def settle(_job: RunningJob) -> str:
+        return settle_cashback(settings, database, datetime.now(UTC))
+
+    return {**intake.handlers(settings, database), "lens.settle": settle}
+
+
+def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:
+    """Close what no network decided on, and forget clicks that led to nothing."""
+    from vitrina.lens import ledger, missing
+
+    with database.session() as session:
+        expired = ledger.expire(session, before=now - timedelta(days=settings.pending_days), now=now)
+        forgotten = missing.forget_clicks(session, now - timedelta(days=settings.lens_events_days))
+    return f"{expired} expired, {forgotten} clicks forgotten"
 
 
 def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
@@ -106,6 +119,7 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
     ]
     if "lens" in settings.parts:
         found.append(Schedule("lens.due", parse_cron("*/5 *", zone), "lens.due"))
+        found.append(Schedule("lens.settle", parse_cron("40 3", zone), "lens.settle"))
     if is_demo:
         found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))
     return found
