@@ -4,6 +4,9 @@ import hashlib
 import hmac
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
@@ -101,3 +104,14 @@ def test_each_network_has_words_of_its_own() -> None:
 def test_a_postback_that_does_not_fit_is_refused_with_its_parameter(changed: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_conversion(GENERIC, {**ORDER, **changed})
+
+
+def test_the_sender_that_the_documentation_shows_is_believed() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "cashback.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+
+    url = shown["postback"](SECRET, "https://vitrina.example/postback/generic", {**ORDER, "order_id": "я /&+"})
+
+    verify(dict(parse_qsl(urlsplit(url).query)), secret=SECRET, token=None)
