@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vitrina.errors import InputError
 from vitrina.lens.cashback import (
     Term,
+    TermTable,
     amount,
     best_term,
     check_term,
@@ -90,6 +91,28 @@ def test_the_most_specific_category_counts(category: tuple[str, ...], expected: 
     found = best_term(terms, category, DAY)
     assert found is not None
     assert found.term_id == expected
+
+
+LEVELS = st.lists(st.sampled_from(["Shoes", "shoes", "Boots", "Bags"]), max_size=3).map(tuple)
+
+
+@given(st.lists(st.tuples(LEVELS, st.integers(1, 28), st.none() | st.integers(0, 9)), max_size=12), LEVELS)
+def test_a_table_of_terms_answers_as_the_rule_says(
+    drawn: list[tuple[tuple[str, ...], int, int | None]], category: tuple[str, ...]
+) -> None:
+    terms = [
+        replace(
+            TERM,
+            term_id=str(number),
+            category=levels,
+            first=date(2026, 6, first),
+            last=None if length is None else date(2026, 6, first) + timedelta(days=length),
+            created_at=datetime(2026, 1, 1 + number % 5, tzinfo=UTC),
+        )
+        for number, (levels, first, length) in enumerate(drawn)
+    ]
+    assert TermTable(terms).best("best", category, DAY) == best_term(terms, category, DAY)
+    assert TermTable(terms).best("other", category, DAY) is None
 
 
 def test_of_two_terms_for_one_category_the_newer_counts() -> None:

@@ -64,6 +64,23 @@ def best_term(terms: Iterable[Term], category: Sequence[str], on: date) -> Term 
     return max(fitting, key=lambda term: (len(term.category), term.created_at, term.term_id), default=None)
 
 
+class TermTable:
+    """What `best_term` answers, at once for any number of terms and offers."""
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        self._by_category: dict[tuple[str, tuple[str, ...]], list[Term]] = {}
+        for term in sorted(terms, key=lambda one: (one.created_at, one.term_id), reverse=True):
+            self._by_category.setdefault((term.shop, _plain(term.category)), []).append(term)
+
+    def best(self, shop: str, category: Sequence[str], on: date) -> Term | None:
+        plain = _plain(category)
+        for depth in range(len(plain), -1, -1):
+            for term in self._by_category.get((shop, plain[:depth]), ()):
+                if term.holds_on(on):
+                    return term
+        return None
+
+
 def amount(term: Term, price: Money) -> Money | None:
     """What the term gives for this price: never more than the price; None for nothing or another currency."""
     if term.currency and term.currency != price.currency:

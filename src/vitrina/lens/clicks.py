@@ -72,7 +72,7 @@ def open_click(session: Session, offer: Offer, *, search_id: str = "", wallet: s
     now = datetime.now(UTC)
     click_id = new_id()
     network, link = _way(session, offer, click_id)
-    term = Terms.load(session, shop=offer.shop).term(offer.shop, offer.category, now.date())
+    term = Terms.load(session, shops=[offer.shop]).term(offer.shop, offer.category, now.date())
     cashback = amount(term, offer.price) if term else None
     session.add(
         LensClick(

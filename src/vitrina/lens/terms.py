@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import ConflictError, InputError, NotFoundError
-from vitrina.lens.cashback import FIXED, PERCENT, Term, amount, best_term, check_term, parse_percent
+from vitrina.lens.cashback import FIXED, PERCENT, Term, TermTable, amount, check_term, parse_percent
 from vitrina.lens.shops import LensShop, find_shop
 from vitrina.lens.store import LEVELS
 from vitrina.product import Money, new_id
@@ -63,20 +63,20 @@ class TermSettings:
 
 
 class Terms:
-    """All terms at one moment, ready for any number of offers."""
+    """Terms at one moment, ready for any number of offers."""
 
     def __init__(self, terms: Iterable[Term] = ()) -> None:
-        self._by_shop: dict[str, list[Term]] = {}
-        for term in terms:
-            self._by_shop.setdefault(term.shop, []).append(term)
+        self._table = TermTable(terms)
 
     @classmethod
-    def load(cls, session: Session, *, shop: str | None = None) -> Terms:
-        """Of one shop, or of all."""
-        return cls(list_terms(session, shop=shop))
+    def load(cls, session: Session, *, shops: Iterable[str] | None = None) -> Terms:
+        """Of these shops, or of all. Whoever answers about a few offers names their shops: it reads less."""
+        query = sa.select(*_COLUMNS)
+        rows = session.execute(query if shops is None else query.where(LensTerm.shop.in_(set(shops))))
+        return cls(_term(row) for row in rows)
 
     def term(self, shop: str, category: tuple[str, ...], on: date) -> Term | None:
-        return best_term(self._by_shop.get(shop, ()), category, on)
+        return self._table.best(shop, category, on)
 
     def cashback(self, shop: str, category: tuple[str, ...], price: Money, on: date) -> Money | None:
         """What the buyer gets back; None: nothing."""
@@ -189,7 +189,10 @@ def _major(minor: int, currency: str) -> str:
     return str(Money(minor, currency).major)
 
 
-def _term(row: LensTerm) -> Term:
+_COLUMNS = tuple(LensTerm.__table__.columns)
+
+
+def _term(row: LensTerm | sa.Row[Any]) -> Term:
     return Term(
         term_id=row.term_id,
         shop=row.shop,
