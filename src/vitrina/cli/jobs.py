@@ -93,7 +93,12 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
     def settle(_job: RunningJob) -> str:
         return settle_cashback(settings, database, datetime.now(UTC))
 
-    return {**intake.handlers(settings, database), "lens.settle": settle}
+    def sync(job: RunningJob) -> str:
+        from vitrina.lens.sync import sync_job
+
+        return sync_job(settings, database, job)
+
+    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, "lens.settle": settle}
 
 
 def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:
@@ -119,6 +124,8 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
     ]
     if "lens" in settings.parts:
         found.append(Schedule("lens.due", parse_cron("*/5 *", zone), "lens.due"))
+        if (settings.lens / "catalog.db").exists():
+            found.append(Schedule("lens.sync", parse_cron("25 *", zone), "lens.sync"))
         found.append(Schedule("lens.settle", parse_cron("40 3", zone), "lens.settle"))
     if is_demo:
         found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))

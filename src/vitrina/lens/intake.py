@@ -24,7 +24,7 @@ from vitrina.work.cron import parse_cron
 from vitrina.work.jobs import enqueue
 from vitrina.work.worker import Handler, RunningJob
 
-IMPORT_JOB, DUE_JOB = "lens.import", "lens.due"
+IMPORT_JOB, DUE_JOB, SYNC_JOB = "lens.import", "lens.due", "lens.sync"
 LEFT_S = 86_400.0
 LOOKED_AT = 200
 """So many records of a feed are looked at to find out its currency."""
@@ -161,6 +161,9 @@ def import_job(settings: Settings, database: Database, job: RunningJob) -> str:
     done = take_in(settings, database, str(job.payload["feed"]), on_progress=on_progress)
     if done.state == FAILED:
         raise InputError(done.reason)
+    if done.new or done.changed or done.gone:
+        with database.session() as session:
+            enqueue(session, SYNC_JOB, {"shops": []}, key=f"lens-sync:{done.import_id}")
     return sentence(done)
 
 

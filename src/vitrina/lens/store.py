@@ -19,7 +19,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 1
+VERSION = 2
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -60,6 +60,9 @@ CREATE TABLE imports(
 CREATE INDEX imports_feed ON imports(feed_id, started_at);
 CREATE TABLE rejects(import_id TEXT NOT NULL, line INTEGER NOT NULL, offer_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX rejects_import ON rejects(import_id);
+CREATE TABLE products(offer_key INTEGER PRIMARY KEY, product_id TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX products_id ON products(product_id);
+CREATE TABLE kept(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE index_state(
     model TEXT NOT NULL, entry_id TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY(model, entry_id)) WITHOUT ROWID;
 """
