@@ -53,4 +53,5 @@ def catalog_vectors(embedder: Embedder, pictures_rgb: Sequence[Rgb]) -> list[NDA
     """For each picture (crops, dim), in the order of `catalog_crops`."""
     crops = [catalog_crops(picture) for picture in pictures_rgb]
     vectors = embedder.embed([crop for some in crops for crop in some])
-    return np.split(vectors, np.cumsum([len(some) for some in crops])[:-1])
+    ends = np.cumsum([len(some) for some in crops]).tolist()
+    return [vectors[end - len(some) : end] for some, end in zip(crops, ends, strict=True)]
