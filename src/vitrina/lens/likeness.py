@@ -1,8 +1,8 @@
 """What a score means: the probability of the same product, and of the same kind of thing. Pure.
 
 Logistic curves (Platt 1999) for one embedder; their numbers stand in its manifest, with how they were found. How far a
-product is ahead of the next one tells as much as how near it is. A photo with a box and one without have curves of their
-own: of six windows one is near to something by chance.
+product is ahead of the next one tells as much as how near it is. A photo with a box and one without have curves of
+their own: of six windows one is near to something by chance.
 """
 
 from __future__ import annotations
