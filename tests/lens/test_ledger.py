@@ -3,9 +3,13 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from vitrina.errors import ConflictError, NotFoundError
 from vitrina.lens import clicks, ledger, networks, shops, terms, wallet
@@ -13,7 +17,7 @@ from vitrina.lens.ledger import Told, Wanted
 from vitrina.lens.offer import Offer
 from vitrina.lens.postback import Conversion
 from vitrina.lens.terms import TermSettings
-from vitrina.product import Money
+from vitrina.product import Money, new_id
 from vitrina.storage.database import Database
 
 NOW = datetime.now(UTC)
@@ -112,6 +116,51 @@ def test_a_smaller_order_gets_less_as_long_as_it_is_pending(database: Database, 
         ("pending", "pending", 100),
         ("pending", "approved", 100),
     ]
+
+
+def test_an_old_word_that_comes_again_does_not_undo_a_correction(database: Database, click: str) -> None:
+    take(database, click)
+    take(database, click, order=Decimal("40"))
+
+    assert not take(database, click).changed
+    assert row(database).cashback_minor == 200
+    assert take(database, click, "approved", order=Decimal("80")).changed
+    assert (row(database).cashback_minor, row(database).state) == (400, "approved")
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["pending", "approved", "rejected", "by hand: approved", "by hand: rejected", "by hand: paid"]),
+        st.integers(0, 200),
+    ),
+    max_size=8,
+)
+
+
+@given(words=WORDS)
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_said_in_whatever_order_the_history_is_whole_and_allowed(
+    database: Database, click: str, words: list[tuple[str, int]]
+) -> None:
+    order_id = new_id()
+    later = NOW + timedelta(days=15)
+    for word, order in words:
+        if not word.startswith("by hand"):
+            take(database, click, word, order_id=order_id, order=Decimal(order))
+            continue
+        with database.session() as session:
+            ids = [one.cashback_id for one in ledger.of_sub_id(session, click) if one.order_id == order_id]
+            ledger.move_all(session, ids, word.partition(": ")[2], who="me", why="seen", now=later)
+
+    with database.reading() as session:
+        found = [one for one in ledger.of_sub_id(session, click) if one.order_id == order_id]
+        moves = ledger.movements(session, [one.cashback_id for one in found])
+    steps = [(move.before, move.after) for move in sorted(moves, key=lambda move: move.number)]
+    assert [move.number for move in sorted(moves, key=lambda move: move.number)] == list(range(1, len(moves) + 1))
+    assert all(step in {("", "pending"), ("pending", "pending"), *ledger.ALLOWED} for step in steps)
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
+    assert len(found) == (1 if any(not word.startswith("by hand") for word, _ in words) else 0)
+    assert all(one.state == steps[-1][1] and one.cashback_minor == (one.order_minor or 0) * 5 // 100 for one in found)
 
 
 @pytest.mark.parametrize(

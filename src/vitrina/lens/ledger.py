@@ -298,7 +298,7 @@ def _minor(value: Decimal | None, currency: str) -> int | None:
 
 def _correct(session: Session, row: LensCashback, told: Conversion, who: str, now: datetime) -> bool:
     """Take over other amounts, as after a part of an order was sent back. Gives whether there were any."""
-    if told.order is None:
+    if told.order is None or (told.state == PENDING and _was_said(session, row, told)):
         return False
     click = session.get(LensClick, row.click_id) if row.click_id else None
     amounts = _amounts(told, click)
@@ -308,6 +308,12 @@ def _correct(session: Session, row: LensCashback, told: Conversion, who: str, no
     row.cashback_minor, row.currency = amounts.cashback_minor, amounts.currency
     _note(session, row, row.state, row.state, who=who, why=_why(told, row), now=now)
     return True
+
+
+def _was_said(session: Session, row: LensCashback, told: Conversion) -> bool:
+    """Whether this very word came before: one that is sent again later must not undo a correction."""
+    said = sa.exists().where(LensMovement.cashback_id == row.cashback_id, LensMovement.why == _why(told, row))
+    return bool(session.scalar(sa.select(said)))
 
 
 def _check_payable(row: LensCashback, today: date) -> None:

@@ -213,7 +213,7 @@ def _page(
             "sums": _by_currency(ledger.sums(session, wanted)),
             "missed": missing.list_missing(session),
             "shop_names": {shop.slug: shop.name for shop in list_shops(session)},
-            "networks": [one.name for one in networks.list_networks(session)],
+            "networks": [*(one.name for one in networks.list_networks(session)), ledger.BY_HAND],
             "last": _last_words(session, rows[:SHOWN]),
             "names": directory.names(session),
         }

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
-PER_MINUTE, AT_ONCE = 60, 30
+PER_MINUTE, AT_ONCE = 240, 60
+"""From one address, behind which may be all phones of a network."""
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 

@@ -60,7 +60,7 @@ def begin(request: Request, site: TheSite) -> Response:
 
 @router.post("")
 def make(request: Request, site: TheSite) -> Response:
-    site.brakes.count("wallet", address_of(request), per_minute=2, at_once=5)
+    site.brakes.count("wallet", address_of(request), per_minute=10, at_once=10)
     with site.database.session() as session:
         secret = wallet.open_wallet(session)
     path = f"/cashback/{secret}"
@@ -72,7 +72,7 @@ def make(request: Request, site: TheSite) -> Response:
 
 @router.get("/{secret}")
 def my_cashback(request: Request, site: TheSite, secret: str, new: bool = False, sent: bool = False) -> Response:
-    site.brakes.count("wallet page", address_of(request), per_minute=60, at_once=30)
+    site.brakes.count("wallet page", address_of(request), per_minute=240, at_once=60)
     _ = words_of(request).gettext
     done = _("Thank you. We ask the shop and answer here.") if sent else ""
     return _page(request, site, secret, done=done, is_new=new)
