@@ -90,7 +90,7 @@ class Catalog:
     def __init__(self, settings: Settings, database: Database, *, open_index: OpenIndex = IndexClient) -> None:
         self._settings, self._database, self._open_index = settings, database, open_index
         self._lock = threading.Lock()
-        self._opened: tuple[Embedder, Index, Likeness] | None = None
+        self._opened: tuple[Embedder, Index, Callable[[bool], Likeness]] | None = None
         self._around: _Around | None = None
 
     def find(
@@ -101,10 +101,12 @@ class Catalog:
         text: str = "",
         where: Wishes = NO_WISHES,
         limit: int = 10,
+        everything: bool = False,
     ) -> Found:
         """Products like what the photo shows (in the box, where one is given), narrowed by words and wishes.
 
-        photo: the file as it was sent, or (H, W, 3) RGB. Without a photo, products by words alone, as similar ones.
+        photo: the file as it was sent, or (H, W, 3) RGB. everything: show what is not alike too, to measure the order
+        that products come in. Without a photo, products by words alone, as similar ones.
         Raises InputError for what is no picture, and where neither photo nor words are given.
         """
         began = time.thread_time()
@@ -118,8 +120,8 @@ class Catalog:
             seen = look(embedder, rgb, box)
             hits = index.search(seen.vectors, WITH_WORDS if text else NEIGHBOURS, _filter(where))
             candidates = self._confirmed(rgb, seen, _candidates(seen, hits))
-            products = self._products(catalog, candidates, likeness, where, text)
-            exact, similar = split(products, limit=limit)
+            products = self._products(catalog, candidates, likeness(seen.boxed), where, text)
+            exact, similar = split(products, limit=limit, everything=everything)
         best, *others = _boxes(rgb, seen, candidates)
         return Found(new_id(), exact, similar, box or best, tuple(others), 1000 * (time.thread_time() - began))
 
@@ -139,7 +141,7 @@ class Catalog:
         with closing(store.open_catalog(path)) as catalog:
             yield catalog
 
-    def _open(self, catalog: sqlite3.Connection) -> tuple[Embedder, Index, Likeness]:
+    def _open(self, catalog: sqlite3.Connection) -> tuple[Embedder, Index, Callable[[bool], Likeness]]:
         """Of the promoted embedder once its index is complete, until then of the one before it."""
         with self._database.reading() as session:
             promoted = running_model(session, self._settings.home, IMAGE_EMBEDDER)
@@ -194,10 +196,16 @@ class Catalog:
         for each in store.offers_with_pictures(catalog, (one.sha256 for one in candidates)):
             shown[each.sha256].append((each.offer_key, each.offer))
         product_of = products_of(catalog, [key for some in shown.values() for key, _ in some])
+        best: dict[str, float] = {}
+        for one in candidates:
+            for key, _ in shown.get(one.sha256, ()):
+                best[product_of[key]] = max(best.get(product_of[key], -1.0), one.score)
+        first, second = [*sorted(best.values(), reverse=True), 0.0, 0.0][:2]
         ranked: dict[str, tuple[float, float, str]] = {}
         keys: dict[str, list[int]] = defaultdict(list)
         for one in candidates:
-            same, kind = likeness.same(one.score), likeness.kind(one.score)
+            ahead = one.score - (second if one.score == first else first)
+            same, kind = likeness.same(one.score, ahead), likeness.kind(one.score)
             same = max(same, CERTAIN) if one.is_confirmed else same
             for key, _ in shown.get(one.sha256, ()):
                 ranked.setdefault(product_of[key], (same, max(kind, same), one.sha256))
@@ -240,8 +248,10 @@ class Catalog:
         return found
 
 
-def _likeness(model: Model) -> Likeness:
-    return Likeness.of(getattr(model, "likeness", {}) or {})
+def _likeness(model: Model) -> Callable[[bool], Likeness]:
+    """For a photo with a box (True) or without one."""
+    curves = {boxed: Likeness.of(model.likeness, boxed=boxed) for boxed in (False, True)}
+    return curves.__getitem__
 
 
 def _filter(where: Wishes) -> Filter:

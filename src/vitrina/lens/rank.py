@@ -99,11 +99,17 @@ def order_offers(offers: Iterable[FoundOffer], currency: str = "") -> tuple[Foun
     )
 
 
-def split(products: Iterable[FoundProduct], *, limit: int) -> tuple[tuple[FoundProduct, ...], tuple[FoundProduct, ...]]:
+def split(
+    products: Iterable[FoundProduct], *, limit: int, everything: bool = False
+) -> tuple[tuple[FoundProduct, ...], tuple[FoundProduct, ...]]:
     """Exact and similar ones, each in the given order and at most `limit`; what is neither is not shown.
+
+    everything: all of them as similar ones in the given order, to measure it.
 
     Of exact ones, those that somebody has in stock go first.
     """
+    if everything:
+        return (), tuple(products)[:limit]
     exact, similar = [], []
     for one in products:
         if one.likeness >= EXACT_AT:
