@@ -52,7 +52,7 @@ def finder(settings: Settings, database: Database) -> Find:
         return Catalog(settings, database)
 
     def find(photo: bytes, text: str, most: Money | None, limit: int) -> Found:
-        from vitrina.lens.catalog import Wishes
+        from vitrina.lens.rank import Wishes
 
         return catalog().find(photo, text=text, where=Wishes(max_price=most), limit=limit)
 
