@@ -42,6 +42,7 @@ OWNERS = {
     "PIL": {"lens/photo.py", "lens/pictures.py", "lens/demo/", "chat/telegram.py"},
     "pi_heif": {"lens/photo.py"},
     "zvec": {"lens/index_zvec.py"},
+    "qdrant_client": {"lens/index_qdrant.py"},
     "deltalake": {"storage/"},
     "duckdb": {"storage/"},
     "pyspark": {"storage/spark.py"},

@@ -128,6 +128,15 @@ SETTINGS: tuple[Setting, ...] = (
         _between(1, 4000),
         "How long searches by photo are kept, and clicks that led to no order.",
     ),
+    Setting(
+        "lens_qdrant_url",
+        "",
+        "",
+        str,
+        "Address of a Qdrant server or cluster (`https://host:6333`) that has the index of pictures; "
+        "empty: a process of this machine has it.",
+    ),
+    Setting("lens_qdrant_key", "", "", str, "API key that this Qdrant asks for."),
     Setting("pending_days", "180", "days", _between(1, 1000), "How long a cashback waits for a network's word."),
     Setting(
         "lake_commit_s",
@@ -230,6 +239,8 @@ class Settings:
     positions_days: int
     visits_days: int
     lens_events_days: int
+    lens_qdrant_url: str
+    lens_qdrant_key: str
     pending_days: int
     lake_commit_s: float
     lake_commit_rows: int

@@ -8,17 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrina.errors import InputError
+from vitrina.errors import ConflictError, InputError, StorageError
 from vitrina.lens.index import BruteIndex, Entry, Filter, Index, entry_id, split_entry
+from vitrina.lens.index_qdrant import QdrantIndex
 from vitrina.lens.index_zvec import ZvecIndex
+from vitrina.lens.snapshot import read_snapshot
 
 DIM = 8
-Open = Callable[[], Index]
+MAKE: dict[str, Callable[[Path], Index]] = {
+    "brute": lambda _folder: BruteIndex(),
+    "zvec": lambda folder: ZvecIndex(folder / "index"),
+    "qdrant": lambda _folder: QdrantIndex(":memory:", "lite"),
+}
 
 
-@pytest.fixture(params=["brute", "zvec"])
+@pytest.fixture(params=MAKE)
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
-    index: Index = BruteIndex() if request.param == "brute" else ZvecIndex(tmp_path / "index")
+    index = MAKE[request.param](tmp_path)
     yield index
     index.close()
 
@@ -118,6 +124,75 @@ def test_queries_of_a_wrong_shape_are_refused(index: Index) -> None:
         index.search(unit(0), 3)
 
 
+def test_a_filter_that_thousands_pass_counts_them_all(index: Index) -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(2500, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index.upsert(
+        [
+            Entry(entry_id(f"{n:064x}", 0, "best"), one, "best", "", "", n, "EUR", n % 5 > 0)
+            for n, one in enumerate(vectors)
+        ]
+    )
+
+    assert index.count(Filter(available=True)) == 2000
+    assert len(found(index, unit(0), 1500)) == 1500
+    assert index.delete_where(Filter(available=True)) == 2000
+    assert index.count() == 500
+
+
+def test_a_copy_holds_what_there_was_and_the_index_goes_on(index: Index, tmp_path: Path) -> None:
+    there = [entry(0), entry(1, brand='O\'Hara "& sons"'), entry(2, shop="second")]
+    index.upsert(there)
+    index.snapshot(tmp_path / "copy")
+    index.delete([there[0].entry_id])
+
+    copy = opened(tmp_path / "copy")
+    assert copy.count() == 3
+    assert found(copy, unit(0), 1) == [there[0].entry_id]
+    assert found(copy, unit(1), where=Filter(brands=(there[1].brand,))) == [there[1].entry_id]
+    assert index.count() == 2
+    copy.close()
+    with pytest.raises(ConflictError, match="not there yet"):
+        index.snapshot(tmp_path / "copy")
+
+
+def opened(copy: Path) -> Index:
+    """zvec's copy is an index; the others' fills one."""
+    if not (copy / "entries.parquet").exists():
+        return ZvecIndex(copy)
+    index = BruteIndex()
+    for some in read_snapshot(copy):
+        index.upsert(some)
+    return index
+
+
+def test_a_folder_without_a_snapshot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a snapshot"):
+        list(read_snapshot(tmp_path))
+
+
+def test_a_qdrant_collection_is_there_for_who_comes_next(tmp_path: Path) -> None:
+    first = QdrantIndex(str(tmp_path / "qdrant"), "lite")
+    first.upsert([entry(0)])
+    first.close()
+
+    second = QdrantIndex(str(tmp_path / "qdrant"), "lite")
+    assert found(second, unit(0)) == [entry(0).entry_id]
+    second.close()
+    other = QdrantIndex(str(tmp_path / "qdrant"), "other")
+    assert other.count() == 0
+    other.close()
+
+
+def test_a_cluster_that_does_not_answer_is_told_with_the_setting_that_names_it() -> None:
+    index = QdrantIndex("http://127.0.0.1:9", "lite")
+
+    with pytest.raises(StorageError, match="lens_qdrant_url"):
+        index.count()
+    index.close()
+
+
 def test_a_zvec_index_is_there_after_it_was_closed_and_settled(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(1500, DIM)).astype(np.float32)
@@ -138,8 +213,9 @@ def test_a_zvec_index_is_there_after_it_was_closed_and_settled(tmp_path: Path) -
     assert [some[0].entry_id for some in hits] == [one.entry_id for one in there[:50]]
 
 
-def test_vectors_of_another_length_are_refused(tmp_path: Path) -> None:
-    index = ZvecIndex(tmp_path / "index")
+@pytest.mark.parametrize("kind", ["zvec", "qdrant"])
+def test_vectors_of_another_length_are_refused(kind: str, tmp_path: Path) -> None:
+    index = MAKE[kind](tmp_path)
     index.upsert([entry(0)])
     longer = Entry(entry_id("cd" * 32, 0, "best"), np.ones(9, np.float32), "best", "", "", 1, "EUR", True)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import pytest
 
 from vitrina.errors import InputError, StorageError
 from vitrina.lens.index import Entry, Filter, entry_id
-from vitrina.lens.indexing.client import IndexClient
+from vitrina.lens.index_zvec import ZvecIndex
+from vitrina.lens.indexing.client import IndexClient, index_of
 from vitrina.lens.indexing.frame import SOCKET
 from vitrina.lens.indexing.server import serve
 from vitrina.settings import Settings, load_settings
@@ -64,6 +66,24 @@ def test_it_answers_like_an_index_of_ones_own(served: IndexClient) -> None:
     assert served.delete_where(Filter(shops=("best",))) == 699
     served.settle()
     assert served.count() == 0
+
+
+def test_a_copy_is_made_by_the_process_that_has_it(served: IndexClient, tmp_path: Path) -> None:
+    served.upsert(entries(3))
+    served.snapshot(tmp_path / "copy")
+
+    copy = ZvecIndex(tmp_path / "copy")
+    assert copy.count() == 3
+    copy.close()
+
+
+def test_a_setting_says_that_a_cluster_has_it(settings: Settings) -> None:
+    assert isinstance(index_of(settings, "lite"), IndexClient)
+    index = index_of(replace(settings, lens_qdrant_url=":memory:"), "lite")
+    index.upsert(entries(3))
+
+    assert index.count() == 3
+    index.close()
 
 
 def test_each_embedder_has_an_index_of_its_own(served: IndexClient, settings: Settings) -> None:

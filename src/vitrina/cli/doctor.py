@@ -177,6 +177,6 @@ def _print_settings(console: Console, settings: Settings) -> None:
         value = getattr(settings, setting.name)
         shown = ",".join(value) if isinstance(value, tuple) else str(value)
         # A database address may carry a password.
-        shown = "(set)" if setting.name == "database_url" and shown else shown
+        shown = "(set)" if setting.name in ("database_url", "lens_qdrant_key") and shown else shown
         table.add_row(setting.name, setting.variable, shown, setting.unit, setting.help)
     console.print(table)

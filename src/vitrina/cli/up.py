@@ -149,7 +149,7 @@ def commands(settings: Settings, database: Database, *, is_demo: bool) -> dict[s
         "jobs": [*ours, "up", "--only", "jobs", *mark],
         "connect": [*ours, "up", "--only", "connect"],
     }
-    if "lens" in settings.parts and (settings.lens / "catalog.db").exists():
+    if "lens" in settings.parts and not settings.lens_qdrant_url and (settings.lens / "catalog.db").exists():
         wanted["index"] = [*ours, "up", "--only", "index"]
     if chatting_wanted(database):
         wanted["chat"] = [*ours, "up", "--only", "chat"]

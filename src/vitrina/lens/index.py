@@ -99,6 +99,9 @@ class Index(Protocol):
     def settle(self) -> None:
         """After many changes: make searching as fast as it can be."""
 
+    def snapshot(self, folder: Path) -> None:
+        """A copy in a folder that is not there yet, while others go on asking. Raises ConflictError."""
+
     def close(self) -> None: ...
 
 
@@ -157,6 +160,11 @@ class BruteIndex:
 
     def settle(self) -> None:
         """It always is."""
+
+    def snapshot(self, folder: Path) -> None:
+        from vitrina.lens.snapshot import write_snapshot  # it knows entries, which stand here
+
+        write_snapshot(folder, [list(self._passing(EVERYTHING))])
 
     def close(self) -> None:
         """Nothing is open."""

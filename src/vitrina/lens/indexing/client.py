@@ -7,13 +7,14 @@ import socket
 import sys
 import time
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vitrina import errors
 from vitrina.errors import StorageError, VitrinaError
-from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Hit, check_queries
+from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Hit, Index, check_queries
 from vitrina.lens.indexing.frame import SOCKET, as_rows, receive, send, short_path, socket_folder
 from vitrina.settings import Settings
 
@@ -24,6 +25,15 @@ IDLE_S = 60
 """A process that we started ends when nobody has asked it for so long."""
 
 AT_ONCE = 500
+
+
+def index_of(settings: Settings, model: str) -> Index:
+    """Wherever this installation has it: on the Qdrant of `lens_qdrant_url`, else with the process on this machine."""
+    if not settings.lens_qdrant_url:
+        return IndexClient(settings, model)
+    from vitrina.lens.index_qdrant import QdrantIndex
+
+    return QdrantIndex(settings.lens_qdrant_url, model, key=settings.lens_qdrant_key)
 
 
 class IndexClient:
@@ -54,6 +64,9 @@ class IndexClient:
 
     def settle(self) -> None:
         self._ask({"what": "settle"})
+
+    def snapshot(self, folder: Path) -> None:
+        self._ask({"what": "snapshot", "folder": str(folder.absolute())})
 
     def close(self) -> None:
         """Each question has a connection of its own."""

@@ -152,6 +152,11 @@ def _delete(index: Index, asked: dict[str, Any], _vectors: Floats) -> object:
     return None
 
 
+def _snapshot(index: Index, asked: dict[str, Any], _vectors: Floats) -> object:
+    index.snapshot(Path(asked["folder"]))
+    return None
+
+
 def _settle(index: Index, _asked: dict[str, Any], _vectors: Floats) -> object:
     index.settle()
     return None
@@ -164,4 +169,5 @@ ANSWERS: dict[str, Callable[[Index, dict[str, Any], Floats], object]] = {
     "delete_where": lambda index, asked, _: index.delete_where(Filter.from_json(asked["where"])),
     "count": lambda index, asked, _: index.count(Filter.from_json(asked["where"])),
     "settle": _settle,
+    "snapshot": _snapshot,
 }
