@@ -73,38 +73,33 @@ def test_numbers_in_json_are_signed_as_they_are_written(lens_home: Any, address:
     assert answer.json()["changed"] is True
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda given: order(given["subid"]),
-        lambda given: {**given, "order_sum": "4000.00"},
-        lambda given: {**given, "sign": given["sign"][:-1] + ("0" if given["sign"][-1] != "0" else "1")},
-        lambda given: {**given, "sign": ""},
-        lambda given: signed(order(given["subid"]), "what somebody else guesses"),
-    ],
-)
-def test_a_wrong_signature_changes_nothing(
-    lens_home: Any, address: str, spoil: Callable[[dict[str, str]], dict[str, str]]
-) -> None:
-    given = spoil(signed(order(click(lens_home, address))))
+def test_a_wrong_signature_changes_nothing(lens_home: Any, address: str) -> None:
+    given = signed(order(click(lens_home, address)))
+    last = given["sign"][-1]
+    spoiled = [
+        order(given["subid"]),
+        {**given, "order_sum": "4000.00"},
+        {**given, "sign": given["sign"][:-1] + ("0" if last != "0" else "1")},
+        {**given, "sign": ""},
+        signed(order(given["subid"]), "what somebody else guesses"),
+    ]
 
-    for answer in (
-        httpx.get(f"{address}/postback/admitad", params=given),
-        httpx.post(f"{address}/postback/admitad", data=given),
-    ):
-        assert answer.status_code == 403
-        assert SECRET not in answer.text
+    for parameters in spoiled:
+        for answer in (
+            httpx.get(f"{address}/postback/admitad", params=parameters),
+            httpx.post(f"{address}/postback/admitad", data=parameters),
+        ):
+            assert answer.status_code == 403, parameters
+            assert SECRET not in answer.text
     assert entries(lens_home) == []
 
 
-@pytest.mark.parametrize("network", ["generic", "none", "direct"])
-def test_a_network_without_a_secret_is_not_believed_and_not_named(lens_home: Any, address: str, network: str) -> None:
-    answer = httpx.get(f"{address}/postback/{network}", params=signed(order(click(lens_home, address))))
-
-    assert (answer.status_code, answer.json()["detail"]) == (
-        403,
-        "the signature or token does not belong to this network",
-    )
+def test_a_network_without_a_secret_is_not_believed_and_not_named(lens_home: Any, address: str) -> None:
+    parameters = signed(order(click(lens_home, address)))
+    for network in ("generic", "none", "direct"):
+        answer = httpx.get(f"{address}/postback/{network}", params=parameters)
+        assert answer.status_code == 403
+        assert answer.json()["detail"] == "the signature or token does not belong to this network"
     assert entries(lens_home) == []
 
 
@@ -123,32 +118,23 @@ def test_a_network_may_send_a_token_along(lens_home: Any, address: str) -> None:
     assert entries(lens_home) == [("7", "pending", 0)]
 
 
-@pytest.mark.parametrize(
-    ("changed", "detail"),
-    [
+def test_a_signed_word_that_does_not_fit_is_refused(lens_home: Any, address: str) -> None:
+    for changed, detail in (
         ({"payment_status": "shipped"}, "payment_status"),
         ({"order_id": ""}, "order_id"),
         ({"order_sum": "NaN"}, "order_sum"),
         ({"currency": "EURO"}, "ISO 4217"),
-    ],
-)
-def test_a_signed_word_that_does_not_fit_is_refused(
-    lens_home: Any, address: str, changed: dict[str, str], detail: str
-) -> None:
-    answer = httpx.get(f"{address}/postback/admitad", params=signed({**order("x"), **changed}))
-
-    assert answer.status_code == 400
-    assert detail in answer.json()["detail"]
+    ):
+        answer = httpx.get(f"{address}/postback/admitad", params=signed({**order("x"), **changed}))
+        assert answer.status_code == 400
+        assert detail in answer.json()["detail"]
     assert entries(lens_home) == []
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [("[1]", "json"), ("{", "json"), ('{"a": {"b": 1}}', "json"), ('{"a": true}', "json"), ("[" * 60000, "json")],
-)
-def test_a_body_that_cannot_be_read_is_refused(lens_home: Any, address: str, body: str, kind: str) -> None:
-    headers = {"Content-Type": f"application/{kind}"}
-    assert httpx.post(f"{address}/postback/admitad", content=body, headers=headers).status_code == 400
+def test_a_body_that_cannot_be_read_is_refused(address: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    for body in ("[1]", "{", '{"a": {"b": 1}}', '{"a": true}', "[" * 60000):
+        assert httpx.post(f"{address}/postback/admitad", content=body, headers=headers).status_code == 400, body[:9]
 
 
 def test_a_parameter_that_comes_twice_is_refused(lens_home: Any, address: str) -> None:
