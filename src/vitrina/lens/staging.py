@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from hashlib import blake2b
-from json import JSONEncoder
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,6 @@ _TABLES = (
     "CREATE TABLE rejects(line, offer_id, reason)",
 )
 _STAGE = f"INSERT INTO staged VALUES({', '.join('?' * (len(COLUMNS) + 2))})"
-_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Staging:
@@ -64,7 +63,13 @@ class Staging:
         path.unlink(missing_ok=True)
         self._staging = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # What is lost with the machine is read again: no journal, no waiting for the disk.
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{CACHE_KB}"):
+        for pragma in (
+            "page_size=16384",
+            "journal_mode=OFF",
+            "synchronous=OFF",
+            "locking_mode=EXCLUSIVE",
+            f"cache_size=-{CACHE_KB}",
+        ):
             self._staging.execute(f"PRAGMA {pragma}")
         for table in _TABLES:
             self._staging.execute(table)
@@ -137,7 +142,7 @@ class Staging:
 def row_of(offer: Offer) -> tuple[Any, ...]:
     """Values in the order of `COLUMNS`. The digest leaves the line out: an offer above it changes nothing here."""
     old = offer.old_price.minor if offer.old_price else None
-    category, params = LEVELS.join(offer.category), _encode(offer.params)
+    category, params = LEVELS.join(offer.category), _pairs(offer.params)
     price, available = offer.price, int(offer.available)
     said = (
         f"{offer.name}\0{offer.brand}\0{offer.vendor_code}\0{offer.gtin}\0{offer.group_id}\0{category}\0{price.minor}\0"
@@ -162,6 +167,11 @@ def row_of(offer: Offer) -> tuple[Any, ...]:
         offer.description,
         offer.line,
     )
+
+
+def _pairs(pairs: tuple[tuple[str, str], ...]) -> str:
+    """JSON of them; the library's own way over a list takes three times as long."""
+    return f"[{','.join([f'[{encode_basestring(name)},{encode_basestring(value)}]' for name, value in pairs])}]"
 
 
 def gone_count(catalog: sqlite3.Connection, feed_id: str) -> int:

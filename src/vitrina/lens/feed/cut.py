@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LARGEST_RECORD = 2_000_000
 CHUNK = 1 << 18
 _LONGEST_MARK = 200
 """Bytes kept at the end of what was read, as a mark may continue in what comes next."""
+
+_USUAL = 1 << 14
+"""Most records are smaller."""
 
 _SECTION_ENDS = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 _SECTION = re.compile(rb"<!--|<!\[CDATA\[")
@@ -26,8 +29,7 @@ _SLASH = ord("/")
 Read = Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """One record. line: where it begins. problem: "" for a whole one; else `content` is only its beginning."""
 
     tag: bytes
@@ -105,8 +107,22 @@ class Cutter:
     def _edge(self, tag: bytes) -> tuple[int | None, bool]:
         """Where the record ends (True) or, without having ended, the next one begins or the document ends.
 
-        None: not to be seen yet.
+        None: not to be seen yet. What nearly every record looks like is found by plain search, the rest by pattern.
         """
+        buffer, begin = self._buffer, self._at
+        near = begin + _USUAL
+        closing = buffer.find(b">", begin, near)
+        end = buffer.find(b"</" + tag + b">", closing, near) if closing > 0 else -1
+        if end < 0 or buffer[closing - 1] == _SLASH or _quotes(buffer, begin, closing):
+            return self._edge_by_pattern(tag)
+        if buffer.find(b"<" + tag, closing, end) >= 0:
+            return self._edge_by_pattern(tag)
+        section = buffer.find(b"<!", closing, end)
+        if section >= 0 and _open_section(buffer, section, end) is not None:
+            return self._edge_by_pattern(tag)
+        return end + len(tag) + 3, True
+
+    def _edge_by_pattern(self, tag: bytes) -> tuple[int | None, bool]:
         buffer, begin = self._buffer, self._at
         opening = _OPENING_TAG.match(buffer, begin)
         if opening is not None and buffer[opening.end() - 2] == _SLASH:
@@ -163,6 +179,11 @@ class Cutter:
         self._ended = not chunk
         self._buffer, self._at = self._buffer[self._at :] + chunk, 0
         return bool(chunk)
+
+
+def _quotes(buffer: bytes, begin: int, end: int) -> bool:
+    """Whether a quote is open at the end, as far as counting says."""
+    return bool((buffer.count(b'"', begin, end) | buffer.count(b"'", begin, end)) & 1)
 
 
 def _open_section(buffer: bytes, begin: int, at: int) -> int | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vitrina.errors import MissingError
 from vitrina.lens.feed.cut import Cut
@@ -29,8 +28,7 @@ _PLACE = re.compile(r",? line \d+(?:, column \d+)?(?: \(<string>, line \d+\))?")
 _XML_NAMES = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record that could be read. element: lxml's."""
 
     tag: bytes

@@ -75,7 +75,7 @@ def make_offer(shop: str, record: Record) -> Offer | Reject:
         group_id=record.group_id.strip()[:LONGEST_ID],
         brand=plain(record.brand, LONGEST_WORD),
         vendor_code=record.vendor_code.strip()[:LONGEST_WORD],
-        gtin=next((found for text in record.barcodes if (found := gtin(text))), ""),
+        gtin=_first_gtin(record.barcodes),
         category=record.category,
         pictures=pictures(record.pictures),
         params=params,
@@ -126,6 +126,14 @@ def levels(text: str, separators: str = ">›/|") -> tuple[str, ...]:
     mark = next((one for one in separators if one in text), None)
     parts = text.split(mark) if mark else [text]
     return tuple(word for part in parts if (word := plain(part, LONGEST_WORD)))[:MOST_LEVELS]
+
+
+def _first_gtin(texts: Iterable[str]) -> str:
+    for text in texts:
+        found = gtin(text)
+        if found:
+            return found
+    return ""
 
 
 def _prices(record: Record) -> tuple[Money, Money | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.numbers import get_currency_precision, list_currencies
 
@@ -14,6 +14,7 @@ LARGEST_MINOR = 10**13
 _PRICE = re.compile(r"(?P<before>[^\d,.'+-]{1,4}\.?)?(?P<digits>[0-9][0-9,.']{0,24})(?P<after>[^\d,.'+-]{1,4}\.?)?")
 
 
+@lru_cache(maxsize=256)
 def currency_code(text: str) -> str:
     """The ISO 4217 code: `RUR` is RUB. "" for what is none."""
     code = text.strip().upper()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vitrina.lens.feed.cut import Cutter
@@ -93,11 +93,20 @@ def _record(element: Any, line: int, categories: Categories, currency: str) -> R
         brand=get("vendor") or get("brand") or "",
         vendor_code=get("vendorCode") or get("article") or "",
         barcodes=more("barcode", ()),
-        category=next((path for one in more("categoryId", ()) if (path := categories.path(one.strip()))), ()),
+        category=_category(categories, more("categoryId", ())),
         pictures=more("original_picture") or more("picture") or (),
         params=params,
         description=get("description", ""),
     )
+
+
+def _category(categories: Categories, ids: Sequence[str]) -> tuple[str, ...]:
+    """Of several, the first that the tree knows."""
+    for category_id in ids:
+        path = categories.path(category_id.strip())
+        if path:
+            return path
+    return ()
 
 
 def _param(element: Any, text: str) -> tuple[str, str]:
