@@ -45,9 +45,9 @@ class Shelf:
     """Finds what it was told to find, and keeps what it was asked."""
 
     finds: Found = field(default_factory=lambda: found(1, 7))
-    asked: list[tuple[bytes, str, Money | None]] = field(default_factory=list)
+    asked: list[tuple[bytes | None, str, Money | None]] = field(default_factory=list)
 
-    def __call__(self, photo: bytes, text: str, most: Money | None, limit: int) -> Found:
+    def __call__(self, photo: bytes | None, text: str, most: Money | None, limit: int) -> Found:
         if photo == b"no picture":
             raise InputError("the photo is text, not a picture")
         if photo == b"no index":
@@ -167,6 +167,19 @@ def test_words_after_the_photo_and_beside_it_narrow_the_search(bot: LensBot, she
     assert [(photo, text) for photo, text, _ in shelf.asked] == [(b"photo", "in red"), (b"photo", "in blue")]
 
 
+def test_words_without_a_photo_find_what_has_them_and_nothing_is_said_of_likeness(bot: LensBot, shelf: Shelf) -> None:
+    alone, first, *_ = write(bot, "red bag").letters
+    press(bot, first, "Only cheaper")
+
+    assert alone.text == "These have your words. Send me a photo to find a certain thing."
+    assert first.text == "Runner 0\n€49.90 at North"
+    assert shelf.asked == [(None, "red bag", None), (None, "red bag", Money(4989, "EUR"))]
+    shelf.finds = found()
+    assert said(write(bot, "green bag", chat="8")) == [
+        "Nothing found with these words. Try others, or send me a photo."
+    ]
+
+
 def test_what_is_said_when_there_is_nothing(bot: LensBot, shelf: Shelf) -> None:
     letters = send(bot).letters
     shelf.finds = found()
@@ -179,7 +192,7 @@ def test_what_is_said_when_there_is_nothing(bot: LensBot, shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("ask", "expected"),
     [
-        (lambda bot: write(bot, "in red"), "Send me a photo first"),
+        (lambda bot: write(bot, "?!"), "I understand photos and words"),
         (lambda bot: write(bot, "  "), "I understand photos and words"),
         (lambda bot: send(bot, b"no picture"), "cannot read this picture"),
         (lambda bot: send(bot, b"no index"), "try again later"),
@@ -203,14 +216,14 @@ def test_after_half_an_hour_a_photo_is_forgotten(bot: LensBot, clock: Clock) -> 
     clock.now = 1801
 
     assert press(bot, letters[0], "More like this").notice == "This search is over. Please send the photo once more."
-    assert "Send me a photo first" in said(write(bot, "in red"))[0]
+    assert "These have your words" in said(write(bot, "in red"))[0]
 
 
 def test_nobody_goes_on_from_somebody_elses_photo(bot: LensBot) -> None:
     letters = send(bot, chat="7").letters
 
     assert "over" in press(bot, letters[0], "More like this", chat="8").notice
-    assert "photo first" in said(write(bot, "in red", chat="8"))[0]
+    assert "These have your words" in said(write(bot, "in red", chat="8"))[0]
 
 
 def test_too_many_searches_are_asked_to_wait_and_other_chats_go_on(bot: LensBot, clock: Clock, shelf: Shelf) -> None:

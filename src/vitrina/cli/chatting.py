@@ -25,7 +25,7 @@ from vitrina.work.supervise import leave_with_parent
 if TYPE_CHECKING:
     from vitrina.lens.catalog import Catalog
 
-Find = Callable[[bytes, str, Money | None, int], Found]
+Find = Callable[[bytes | None, str, Money | None, int], Found]
 Bot = Callable[[Settings, Database], Answering]
 
 
@@ -51,7 +51,7 @@ def finder(settings: Settings, database: Database) -> Find:
 
         return Catalog(settings, database)
 
-    def find(photo: bytes, text: str, most: Money | None, limit: int) -> Found:
+    def find(photo: bytes | None, text: str, most: Money | None, limit: int) -> Found:
         from vitrina.lens.rank import Wishes
 
         return catalog().find(photo, text=text, where=Wishes(max_price=most), limit=limit)

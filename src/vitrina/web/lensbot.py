@@ -38,8 +38,8 @@ MOST_SEARCHES, SEARCHES_WITHIN_S = 20, 600.0
 ANSWER_USE_S = 600.0
 """Who has waited ten minutes for a search has gone."""
 
-Find = Callable[[bytes, str, "Money | None", int], Found]
-"""photo, words beside it ("" for none), most that a product may cost, how many products at most."""
+Find = Callable[["bytes | None", str, "Money | None", int], Found]
+"""photo, words beside it ("" for none, but not both), most that a product may cost, how many products at most."""
 PictureOf = Callable[[str], "Path | None"]
 """sha256 of a product's picture → the file, when it is there."""
 
@@ -58,7 +58,7 @@ class Search:
 
     tag: str
     chat: Recipient
-    photo: bytes
+    photo: bytes | None
     words: str
     most: Money | None
     search_id: str
@@ -111,18 +111,13 @@ class LensBot:
         return self._search(_chat(said), photo, said.text[:LONGEST_WORDS], None, words)
 
     def _written(self, said: Incoming, words: Words) -> Answer:
-        """Words after a photo are about that photo."""
-        _ = words.gettext
-        if not said.text.strip():
-            return _say(_("I understand photos and words. Send me a photo of what you would like to have."))
-        last = self._last(_chat(said))
-        if last is None:
-            return _say(_("Send me a photo first; then words narrow the search."))
-        return self._too_often_or(
-            _chat(said),
-            words,
-            lambda: self._search(_chat(said), last.photo, said.text[:LONGEST_WORDS], last.most, words),
-        )
+        """Words after a photo are about that photo; without one, they are all there is to go by."""
+        chat, text = _chat(said), said.text[:LONGEST_WORDS]
+        if not any(map(str.isalnum, text)):
+            return _say(_help(words))
+        last = self._last(chat)
+        photo, most = (last.photo, last.most) if last is not None else (None, None)
+        return self._too_often_or(chat, words, lambda: self._search(chat, photo, text, most, words))
 
     def _pressed(self, said: Incoming, words: Words) -> Answer:
         _ = words.gettext
@@ -157,12 +152,13 @@ class LensBot:
     # ── searching ───────────────────────────────────────────────────────────────────────────────
 
     def _search(
-        self, chat: Recipient, photo: bytes, text: str, most: Money | None, words: Words, *, but_not: str = ""
+        self, chat: Recipient, photo: bytes | None, text: str, most: Money | None, words: Words, *, but_not: str = ""
     ) -> Answer:
         try:
             found = self._find(photo, text, most, MOST_FOUND)
         except InputError:
-            return _say(words.gettext("I cannot read this picture. Send a photo as JPEG, PNG, WebP or HEIC."))
+            unread = words.gettext("I cannot read this picture. Send a photo as JPEG, PNG, WebP or HEIC.")
+            return _say(unread if photo is not None else _help(words))
         except VitrinaError:
             logger.exception("a photo could not be searched for")
             return _say(words.gettext("I cannot search now. Please try again later."))
@@ -175,13 +171,17 @@ class LensBot:
         self._remember(search)
         if not search.products:
             return _say(_nothing(search, words))
-        return Answer(self._cards(search, 0, words))
+        cards = self._cards(search, 0, words)
+        if photo is None:
+            alone = words.gettext("These have your words. Send me a photo to find a certain thing.")
+            return Answer([Letter(alone, use_s=ANSWER_USE_S), *cards])
+        return Answer(cards)
 
     def _cards(self, search: Search, first: int, words: Words) -> list[Letter]:
         shown = range(first, min(first + CARDS, len(search.products)))
         return [
             Letter(
-                _card(search.products[number], words, is_exact=number < search.exact),
+                _card(search.products[number], words, _how_alike(search, number, words)),
                 self._buttons(search, number, words, is_last=number == shown[-1]),
                 self._picture_of(search.products[number].picture),
                 ANSWER_USE_S,
@@ -297,19 +297,32 @@ def _nothing(search: Search, words: Words) -> str:
     if search.most is not None:
         price = words.money(search.most.minor + 1, search.most.currency)
         return _("Nothing alike costs less than {price}.").format(price=price)
+    if search.photo is None:
+        return _("Nothing found with these words. Try others, or send me a photo.")
     if search.words:
         return _("Nothing alike found with these words. Try other words, or none: send the photo again.")
     return _("Nothing alike found. A photo of the thing alone, from near, works best.")
 
 
-def _card(product: FoundProduct, words: Words, *, is_exact: bool) -> str:
+def _help(words: Words) -> str:
+    return words.gettext("I understand photos and words. Send me a photo of what you would like to have.")
+
+
+def _how_alike(search: Search, number: int, words: Words) -> list[str]:
+    """Nothing is said of likeness where there was no photo."""
+    if search.photo is None:
+        return []
+    return [words.gettext("This very thing") if number < search.exact else words.gettext("Alike")]
+
+
+def _card(product: FoundProduct, words: Words, alike: list[str]) -> str:
     """Name, likeness, price, cashback, and what it costs after it."""
     _ = words.gettext
     offer = product.offers[0]
     return "\n".join(
         [
             product.name,
-            _("This very thing") if is_exact else _("Alike"),
+            *alike,
             *_price(product.offers, words),
             *([] if offer.available else [_("Not in stock now")]),
         ]
