@@ -65,3 +65,8 @@ def test_old_events_are_forgotten(lake: Lake) -> None:
         log.log_search(found(), now=NOW)
 
     assert lake.retain({"lens_events_days": 1}, datetime(2026, 6, 20, tzinfo=UTC), grace_s=0)["lens_searches"] == 1
+
+
+def test_a_search_in_vain_counts_for_what_was_nearest() -> None:
+    vain = Found("s", (), (), (0, 0, 1, 1), (), 1.0, nearest="Coats")
+    assert search_rows(vain, Asked(), NOW)[0]["category"] == "Coats"

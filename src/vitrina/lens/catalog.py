@@ -123,7 +123,9 @@ class Catalog:
             products = self._products(catalog, candidates, likeness(seen.boxed), where, text)
             exact, similar = split(products, limit=limit, everything=everything)
         best, *others = _boxes(rgb, seen, candidates)
-        return Found(new_id(), exact, similar, box or best, tuple(others), 1000 * (time.thread_time() - began))
+        nearest = next((one.category[0] for one in products if one.category), "")
+        cpu_ms = 1000 * (time.thread_time() - began)
+        return Found(new_id(), exact, similar, box or best, tuple(others), cpu_ms, nearest)
 
     def product(self, product_id: str) -> FoundProduct:
         """A product with all its live offers. Raises NotFoundError."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from vitrina.product import Money
 
@@ -48,7 +49,8 @@ class FoundProduct:
 class Found:
     """exact, similar: best first, no product in both. Both empty: nothing alike was found.
 
-    box: what of the photo was meant. others: other crops that could have been meant, best first.
+    box: what of the photo was meant. nearest: widest level of the category of the nearest product,
+    also of one that is not alike enough to be shown. others: other crops that could have been meant, best first.
     """
 
     search_id: str
@@ -57,7 +59,31 @@ class Found:
     box: BoxFractions
     others: tuple[BoxFractions, ...]
     cpu_ms: float
+    nearest: str = ""
 
     @property
     def nothing_alike(self) -> bool:
         return not (self.exact or self.similar)
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """For programs; amounts are text in major units."""
+    return {
+        "search_id": found.search_id,
+        "nothing_alike": found.nothing_alike,
+        "box": found.box,
+        "other_boxes": found.others,
+        "cpu_ms": round(found.cpu_ms, 1),
+        "exact": [product_json(one) for one in found.exact],
+        "similar": [product_json(one) for one in found.similar],
+    }
+
+
+def product_json(product: FoundProduct) -> dict[str, Any]:
+    told = asdict(product) | {"likeness": round(product.likeness, 4), "same_kind": round(product.same_kind, 4)}
+    told["offers"] = [{name: _plain(getattr(one, name)) for name in one.__slots__} for one in product.offers]
+    return told
+
+
+def _plain(value: Any) -> Any:
+    return {"amount": str(value.major), "currency": value.currency} if isinstance(value, Money) else value

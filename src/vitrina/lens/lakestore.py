@@ -69,7 +69,7 @@ EXACT, SIMILAR, NOTHING = OUTCOMES = ("exact", "similar", "nothing")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How somebody searched. category: of the nearest product, also when it was not alike enough to be shown."""
+    """How somebody searched. category: where the search does not say it by its nearest product."""
 
     channel: str = "page"
     category: str = ""
@@ -150,8 +150,8 @@ def search_rows(found: Found, asked: Asked, now: datetime) -> list[dict[str, Any
     """A row for each shop that was shown, or one without a shop."""
     exact = Counter(offer.shop for product in found.exact for offer in product.offers)
     similar = Counter(offer.shop for product in found.similar for offer in product.offers)
-    best = next((product for product in (*found.exact, *found.similar) if product.category), None)
-    category = asked.category or (best.category[0] if best else "")
+    best = next((product.category[0] for product in (*found.exact, *found.similar) if product.category), "")
+    category = asked.category or found.nearest or best
     return [
         _common(shop, found.search_id, asked, now)
         | {
