@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +15,7 @@ from vitrina.cli.connect import AsJson, print_json, whoami
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError, NotFoundError
 from vitrina.lens import decisions, store
+from vitrina.lens import found as telling
 from vitrina.lens.catalog import Catalog
 from vitrina.lens.found import BoxFractions, Found, FoundProduct
 from vitrina.lens.product import refresh_products
@@ -60,7 +60,7 @@ def find(
     finally:
         database.dispose()
     if as_json:
-        print_json(as_told(found))
+        print_json(telling.as_json(found))
     else:
         _show(found)
 
@@ -107,29 +107,6 @@ def products(
     for row in rows:
         table.add_row(row["product_id"], row["name"], str(row["offers"]), row["reason"], row["refs"])
     Console().print(table)
-
-
-def as_told(found: Found) -> dict[str, Any]:
-    """For programs: amounts as text in major units."""
-    return {
-        "search_id": found.search_id,
-        "nothing_alike": found.nothing_alike,
-        "box": found.box,
-        "other_boxes": found.others,
-        "cpu_ms": round(found.cpu_ms, 1),
-        "exact": [product_told(one) for one in found.exact],
-        "similar": [product_told(one) for one in found.similar],
-    }
-
-
-def product_told(product: FoundProduct) -> dict[str, Any]:
-    told = asdict(product) | {"likeness": round(product.likeness, 4), "same_kind": round(product.same_kind, 4)}
-    told["offers"] = [{name: _plain(getattr(offer, name)) for name in offer.__slots__} for offer in product.offers]
-    return told
-
-
-def _plain(value: Any) -> Any:
-    return {"amount": str(value.major), "currency": value.currency} if isinstance(value, Money) else value
 
 
 def _show(found: Found) -> None:

@@ -26,6 +26,7 @@ from vitrina import __version__
 from vitrina.errors import InputError, VitrinaError
 from vitrina.floor.measures.rows import prepare
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.catalog import Catalog
 from vitrina.lens.lakestore import LENS_TABLES, EventLog
 from vitrina.settings import Settings
 from vitrina.storage import accounts
@@ -36,6 +37,7 @@ from vitrina.web import problems
 from vitrina.web.api import ask as ask_api
 from vitrina.web.api import cameras as cameras_api
 from vitrina.web.api import chain as chain_api
+from vitrina.web.api import lens as lens_api
 from vitrina.web.api import period as period_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
@@ -51,11 +53,13 @@ from vitrina.web.pages import (
     audit,
     cameras,
     cashback,
+    catalog,
     chain,
     connections,
     day,
     go,
     health,
+    lens,
     lens_report,
     live,
     measures,
@@ -129,6 +133,7 @@ def create_app(
         captions=dict(captions or {}),
         times=times,
         events=EventLog(lake, "web"),
+        catalog=Catalog(settings, database),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
     for module in (
@@ -154,7 +159,7 @@ def create_app(
     ):
         app.include_router(module.router)
     if "lens" in settings.parts:
-        for page in (go, postback, wallet, cashback, lens_report):
+        for page in (lens, catalog, lens_api, go, postback, wallet, cashback, lens_report):
             app.include_router(page.router)
     return app
 

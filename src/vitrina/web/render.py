@@ -137,6 +137,7 @@ def _page(
         "person": visitor.person,
         "theme": theme_of(request),
         "demo": stage.demo,
+        "parts": stage.settings.parts,
         "form_token": lambda: _form_token(secret),
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "sees_people": visitor.person is not None and visitor.person.rights.shops("people.view") != frozenset(),

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from vitrina.lens.catalog import Catalog
 from vitrina.lens.lakestore import EventLog
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
@@ -23,7 +24,7 @@ from vitrina.web.timing import RequestTimes
 class Site:
     """demo_person: whom `/demo` signs in; None outside of `vitrina demo`. captions: shop slug to a sentence on top.
 
-    events: the log of searches and clicks of lens.
+    events: the log of searches and clicks of lens. catalog: the search, opened by the first photo.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Site:
     live: LiveCameras
     stage: Stage
     events: EventLog
+    catalog: Catalog
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     times: RequestTimes = field(default_factory=RequestTimes)

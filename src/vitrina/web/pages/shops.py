@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from vitrina.floor.layout import Shop
 from vitrina.web.auth import Who
 from vitrina.web.charts import sparkline
+from vitrina.web.pages import lens
 from vitrina.web.render import render_late, words_of
 from vitrina.web.shops import visible_shops
 from vitrina.web.site import Site, TheSite
@@ -46,7 +47,17 @@ def shops(request: Request, site: TheSite, who: Who, page: Annotated[int, Query(
     def cards() -> dict[str, list[ShopCard]]:
         return {"cards": [shop_card(site, words_of(request), shop) for shop in shown]}
 
-    return render_late(request, "shops.html", cards, count=len(found), page=page, more=more)
+    lens_on = "lens" in site.settings.parts
+    return render_late(
+        request,
+        "shops.html",
+        cards,
+        count=len(found),
+        page=page,
+        more=more,
+        samples=lens.samples(site) if lens_on else [],
+        lens_ready=lens_on and lens.is_ready(site),
+    )
 
 
 @router.get("/shops")
