@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from vitrina.cli.connect import print_json, whoami
 from vitrina.cli.networks import app as networks_app
@@ -304,7 +304,9 @@ def _show_ledger(rows: list[LensCashback], *, as_csv: bool, as_json: bool) -> No
     elif as_csv:
         sys.stdout.write(to_csv(SHEET, ([answer[name] for name in SHEET] for answer in answers)))
     else:
-        shown = Table("ordered (UTC)", "shop", "order", "state", "cashback", "payable on", "sub-id")
+        shown = Table(
+            "ordered (UTC)", _whole("shop"), _whole("order"), "state", "cashback", "payable", _whole("sub-id")
+        )
         for row in rows:
             amount = amount_of(row.cashback_minor, row.currency) or ""
             cells = (row.shop, row.order_id, row.state, amount, str(row.payable_on), row.sub_id)
@@ -317,7 +319,7 @@ def _show_terms(found: list[Term], *, as_json: bool) -> None:
     if as_json:
         print_json(answers)
         return
-    shown = Table("id", "shop", "category", "cashback", "cap", "hold", "from", "to")
+    shown = Table("id", _whole("shop"), "category", "cashback", "cap", "hold", _whole("from"), _whole("to"))
     for one in answers:
         gives = f"{one['percent']} %" if one["percent"] else f"{one['amount']} {one['currency']}"
         cap = f"{one['cap']} {one['currency']}" if one["cap"] else ""
@@ -333,6 +335,11 @@ def _show_terms(found: list[Term], *, as_json: bool) -> None:
             one["valid_to"] or "",
         )
     Console().print(shown)
+
+
+def _whole(heading: str) -> Column:
+    """Folded where it does not fit: half of an id or a slug is of no use."""
+    return Column(heading, overflow="fold")
 
 
 def _major(minor: int | None, currency: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.orm import Session
 
 from vitrina.cli.connect import print_json, whoami
@@ -149,12 +149,13 @@ def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    shown = Table("network", "template", "proves itself by", "postbacks to", "shops")
+    shown = Table(
+        "network", Column("template", overflow="fold"), "proves itself by", Column("postbacks to", overflow="fold")
+    )
     for one in found:
         by = " and ".join(one["proves_by"]) or "nothing yet"
-        shown.add_row(
-            one["name"], one["template"] or "the shop's own link", by, one["postback"], ", ".join(one["shops"])
-        )
+        name = f"{one['name']}: {', '.join(one['shops'])}" if one["shops"] else one["name"]
+        shown.add_row(name, one["template"] or "the shop's own link", by, one["postback"])
     Console().print(shown)
 
 
