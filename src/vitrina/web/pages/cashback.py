@@ -182,9 +182,7 @@ def sheet(text: str, name: str) -> Response:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _change_terms(
-    request: Request, site: Site, who: SignedIn, change: Callable[[Any], None], *, done: str
-) -> Response:
+def _change_terms(request: Request, site: Site, who: SignedIn, change: Callable[[Any], None], *, done: str) -> Response:
     who.rights.require("cashback.edit")
     try:
         with site.database.session() as session:
