@@ -20,6 +20,9 @@ STEPS = {"pictures": "fetching pictures", "vectors": "looking at pictures", "ind
 def sync(
     context: typer.Context,
     shop: Annotated[list[str] | None, typer.Option(help="Only this shop; may be repeated.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Empty the index first, and fill it from the vectors that are kept.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch pictures of offers, turn them into vectors, and bring the index up to date. Ctrl-C loses nothing.
@@ -42,6 +45,7 @@ def sync(
                 settings,
                 database,
                 shops=tuple(shop or ()),
+                rebuild=rebuild,
                 on_progress=lambda step, count, all_: bar.update(
                     tasks[step], completed=count, total=all_, visible=True
                 ),

@@ -137,6 +137,17 @@ def fetch_pictures(
     return dict(ended)
 
 
+def fetch_again(catalog: sqlite3.Connection, shas: Collection[str]) -> None:
+    """Whatever happened to what was kept of these pictures: they are new to us."""
+    if shas:
+        with store.writing(catalog):
+            catalog.executemany(
+                "UPDATE pictures SET state = 'new', sha256 = NULL, etag = '', last_modified = '',"
+                " reason = 'the picture that was kept is damaged' WHERE sha256 = ?",
+                [(sha,) for sha in shas],
+            )
+
+
 def _outcomes(folder: Path, wanted: Collection[Due]) -> Iterator[Outcome]:
     """In lanes that each go from one address to the next; a host has few of them, so that we are no burden."""
     lanes, stop = _lanes(wanted), threading.Event()
@@ -235,9 +246,7 @@ def _later(one: Due, reason: str) -> Outcome:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Whole or not at all. The same picture at two addresses may be kept by two threads at once."""
-    if path.exists():
-        return
+    """Whole or not at all, in place of one that is damaged. Two threads may keep the same picture at once."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_ident()}")
     draft.write_bytes(content)

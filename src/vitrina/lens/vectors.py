@@ -121,6 +121,9 @@ class VectorStore:
             rows += count
         return went + self._merge(model, some)
 
+    def compact_above(self, model: str, most_files: int) -> int:
+        return self.compact(model) if len(self._files(model)) > most_files else 0
+
     def _portions(self, model: str, shas: Sequence[str]) -> Iterator[dict[str, Floats]]:
         places = self._look(model)
         is_there, at = places.find(_keys(shas))
