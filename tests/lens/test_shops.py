@@ -85,6 +85,17 @@ def test_a_feed_keeps_its_secrets_sealed(database: Database, box: SecretBox) -> 
         assert shops.due_feeds(session, datetime.now(UTC) - timedelta(hours=2)) == []
 
 
+def test_a_shop_that_is_off_has_no_feed_that_is_due(database: Database, box: SecretBox) -> None:
+    with database.session() as session:
+        shops.save_shop(session, "best", by="me", currency="EUR")
+        shops.add_feed(session, "best", FeedSettings("/feed.xml", cron="0 *"), box=box, by="me")
+        soon = datetime.now(UTC) + timedelta(hours=2)
+        assert len(shops.due_feeds(session, soon)) == 1
+
+        shops.save_shop(session, "best", by="me", active=False)
+        assert shops.due_feeds(session, soon) == []
+
+
 def test_a_feed_is_added_once_and_saved_as_often_as_one_likes(database: Database, box: SecretBox) -> None:
     with database.session() as session:
         shops.save_shop(session, "best", by="me", currency="EUR")

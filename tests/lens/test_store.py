@@ -73,6 +73,28 @@ def test_counts_are_by_shop(catalog: sqlite3.Connection) -> None:
     assert (store.live_count(catalog), store.live_count(catalog, shop="b")) == (2, 1)
 
 
+def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3.Connection) -> None:
+    put(catalog, 1, sha="ab")
+    put(catalog, 2, gone_at=2.0)
+    catalog.execute("UPDATE pictures SET state = 'failed', reason = 'HTML with a 200', tries = 3")
+    for number, state in ((1, "done"), (2, "unchanged"), (3, "failed")):
+        catalog.execute(
+            "INSERT INTO imports(import_id, feed_id, shop, started_at, ended_at, mode, state)"
+            " VALUES(?, 'f', 'a', ?, ?, 'full', ?)",
+            (f"i{number}", number, number + 0.5, state),
+        )
+    catalog.commit()
+
+    health = store.feed_health(catalog)["f"]
+
+    assert (health.offers, health.gone, health.pictures, health.last_good_at) == (1, 1, {"failed": 1}, 2.5)
+    assert health.last is not None
+    assert health.last["import_id"] == "i3"
+    [picture] = store.failed_pictures(catalog, feed_id="f")
+    assert tuple(picture)[:3] == ("p:ab", "HTML with a 200", 3)
+    assert [row["import_id"] for row in store.imports(catalog, feed_id="f", limit=2)] == ["i3", "i2"]
+
+
 def test_a_block_that_raises_changes_nothing(catalog: sqlite3.Connection) -> None:
     def interrupted() -> None:
         with store.writing(catalog):

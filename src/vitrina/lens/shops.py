@@ -243,7 +243,9 @@ def feed_source(feed: LensFeed, box: SecretBox) -> str:
 
 
 def due_feeds(session: Session, now: datetime) -> list[LensFeed]:
-    return list(session.scalars(sa.select(LensFeed).where(LensFeed.active, LensFeed.next_at <= now)))
+    """Feeds whose time has come, of shops that are on."""
+    due = sa.select(LensFeed).join(LensShop, LensShop.slug == LensFeed.shop)
+    return list(session.scalars(due.where(LensFeed.active, LensShop.active, LensFeed.next_at <= now)))
 
 
 def _fill(feed: LensFeed, given: FeedSettings, box: SecretBox) -> None:

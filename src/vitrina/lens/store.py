@@ -23,7 +23,12 @@ VERSION = 2
 LEVELS = " › "
 """Between the levels of a category."""
 
-BUSY_S = 15.0
+BUSY_S = 120.0
+"""An import of a million offers holds the lock for about half a minute."""
+
+LARGEST_WAL = 64 << 20
+"""What the log of a large import leaves on the disk."""
+
 AT_ONCE = 500
 """Values in one question; SQLite takes 999 in its oldest builds."""
 
@@ -86,6 +91,19 @@ class ShopCount:
     pictures: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """last: the newest import's row, None before the first. last_good_at: when a feed was imported whole, or found
+    unchanged, last. pictures: addresses that belong to its live offers, by their state.
+    """
+
+    offers: int
+    gone: int
+    pictures: dict[str, int]
+    last: sqlite3.Row | None
+    last_good_at: float | None
+
+
 def open_catalog(path: Path) -> sqlite3.Connection:
     """The catalog, made when it is not there. Close it; one connection is for one thread at a time.
 
@@ -97,6 +115,7 @@ def open_catalog(path: Path) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit={LARGEST_WAL}")
         if _version(connection) != VERSION:
             _make(connection)
     except sqlite3.Error as error:
@@ -215,6 +234,43 @@ def counts(connection: sqlite3.Connection) -> dict[str, ShopCount]:
         pictures.setdefault(shop, {})[state] = count
     rows = connection.execute("SELECT shop, sum(gone_at IS NULL), sum(gone_at IS NOT NULL) FROM offers GROUP BY shop")
     return {shop: ShopCount(live, gone, pictures.get(shop, {})) for shop, live, gone in rows}
+
+
+def feed_health(connection: sqlite3.Connection) -> dict[str, FeedHealth]:
+    """By feed, of every feed that has offers or was ever imported."""
+    pictures: dict[str, dict[str, int]] = {}
+    states = connection.execute(
+        "SELECT feed_id, state, count(DISTINCT picture_key) FROM offers JOIN offer_pictures USING(offer_key)"
+        " JOIN pictures USING(picture_key) WHERE gone_at IS NULL GROUP BY feed_id, state"
+    )
+    for feed_id, state, count in states:
+        pictures.setdefault(feed_id, {})[state] = count
+    totals = "SELECT feed_id, sum(gone_at IS NULL), sum(gone_at IS NOT NULL) FROM offers GROUP BY feed_id"
+    offers = {feed_id: (live, gone) for feed_id, live, gone in connection.execute(totals)}
+    last = connection.execute("SELECT * FROM imports GROUP BY feed_id HAVING started_at = max(started_at)")
+    newest = {row["feed_id"]: row for row in last}
+    good = dict(
+        tuple(row)
+        for row in connection.execute(
+            "SELECT feed_id, max(ended_at) FROM imports WHERE state IN ('done', 'unchanged') GROUP BY feed_id"
+        )
+    )
+    return {
+        feed_id: FeedHealth(
+            *offers.get(feed_id, (0, 0)), pictures.get(feed_id, {}), newest.get(feed_id), good.get(feed_id)
+        )
+        for feed_id in {*offers, *newest}
+    }
+
+
+def failed_pictures(connection: sqlite3.Connection, *, feed_id: str, limit: int = 100) -> list[sqlite3.Row]:
+    """url, reason, tries, retry_at of the live offers' pictures that could not be fetched, the latest first."""
+    return connection.execute(
+        "SELECT DISTINCT pictures.url, reason, tries, retry_at FROM offers JOIN offer_pictures USING(offer_key)"
+        " JOIN pictures USING(picture_key) WHERE feed_id = ? AND gone_at IS NULL AND state IN ('retry', 'failed')"
+        " ORDER BY fetched_at DESC, picture_key LIMIT ?",
+        (feed_id, limit),
+    ).fetchall()
 
 
 def imports(
