@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vitrina.errors import InputError
-from vitrina.lens.photo import read_photo
+from vitrina.lens.photo import read_photo, upright_size
 
 RED, WHITE = (200, 20, 20), (255, 255, 255)
 
@@ -262,3 +262,15 @@ def test_a_picture_with_any_bytes_changed_is_read_or_refused(kind: str, data: st
         return
     assert picture.ndim == 3
     assert max(picture.shape[:2]) <= 1600
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (64, 32)), (6, (32, 64))])
+def test_the_size_of_the_upright_photo_is_known_from_its_header(orientation: int, size: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    assert upright_size(encoded(two_halves(), "JPEG", exif=exif)) == size
+
+
+def test_the_size_of_an_upright_heic_photo_is_known() -> None:
+    assert (upright_size(HEIC), upright_size(HEIC_ON_ITS_SIDE)) == ((64, 32), (32, 64))

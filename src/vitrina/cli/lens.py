@@ -13,6 +13,7 @@ app = lazy_typer(
         "sync": "vitrina.cli.sync:sync",
         "find": "vitrina.cli.find:find",
         "products": "vitrina.cli.find:products",
+        "evaluate": "vitrina.cli.evaluate:evaluate",
         "cashback": "vitrina.cli.cashback:app",
         "report": "vitrina.cli.lens_report:report",
     },

@@ -41,6 +41,9 @@ OTHER_THINGS = (
 )
 """How files begin that come in a picture's place, and what they are."""
 
+ORIENTATION = 0x0112
+"""EXIF's tag; 5 to 8 swap width and height."""
+
 UNREADABLE = (
     OSError,
     ValueError,
@@ -72,6 +75,19 @@ def read_photo(
         return _pixels(image, longest_px, upright=kind == "heic")
     except UNREADABLE as error:
         raise InputError(f"{name} is damaged: {_said(error)}. Send it again, or send another one") from error
+
+
+def upright_size(content: bytes, *, name: str = "the photo") -> tuple[int, int]:
+    """(width, height) as the photo is looked at, from its header alone. Raises InputError as `read_photo` does."""
+    kind = _kind(content, name)
+    if kind == "heic":
+        return _open_heic(content, name).size
+    image = _open(content, kind, name)
+    try:
+        turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+    except UNREADABLE:
+        turned = False
+    return image.size[::-1] if turned else image.size
 
 
 def to_webp(picture_rgb: NDArray[np.uint8], *, longest_px: int, quality: int = 80) -> bytes:
