@@ -98,7 +98,16 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
 
         return sync_job(settings, database, job)
 
-    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, "lens.settle": settle}
+    def demo(job: RunningJob) -> str:
+        from vitrina.lens.demo.fill import fill
+
+        def on_progress(done: int, all_: int) -> None:
+            job.check()
+            job.progress = done / all_ if all_ else 0.0
+
+        return fill(settings, database, on_progress=on_progress)
+
+    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, "demo.lens": demo, "lens.settle": settle}
 
 
 def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:

@@ -24,6 +24,7 @@ from vitrina.errors import InputError
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
+from vitrina.work.jobs import enqueue
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
 ROLES = ("all", "web", "jobs", "connect", "chat", "index", "cameras")
@@ -109,6 +110,8 @@ def demo(
     prepare(settings)
     console = Console(stderr=True)
     fill_chain(settings, console=console)
+    if "lens" in settings.parts:
+        _ask_for_catalog(settings)
     street = clip.find(settings, video, console=console)
     if street is not None:
         clip.add_street(settings, street)
@@ -116,6 +119,16 @@ def demo(
     # A fresh process keeps none of the memory that the simulation took.
     command = [sys.executable, "-m", "vitrina.cli.main", "up", "--is-demo", *(["--open"] if browser else [])]
     os.execve(command[0], command, environ)  # noqa: S606 - our own command, without a shell
+
+
+def _ask_for_catalog(settings: Settings) -> None:
+    """Drawn and looked at by a job: some minutes of work that the first page does not wait for."""
+    database = Database(settings.database)
+    try:
+        with database.session() as session:
+            enqueue(session, "demo.lens", {}, key="demo.lens")
+    finally:
+        database.dispose()
 
 
 def prepare(settings: Settings) -> None:
