@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from vitrina.errors import InputError, LimitError
 from vitrina.outlet.address import look_up, parse
-from vitrina.outlet.exchange import connect, said, tls_for
+from vitrina.outlet.exchange import Scissors, connect, said, tls_for
 from vitrina.work.worker import TryAgain
 
 SILENCE_S = 60.0
@@ -22,7 +23,9 @@ SILENCE_S = 60.0
 
 SLOWEST_BYTES_S = 1000
 MOST_REDIRECTS = 5
-MOST_TRIES = 6
+MOST_TRIES = 4
+"""In a row, without a byte more."""
+
 CHUNK = 1 << 18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -61,40 +64,50 @@ def download(
     tries: int = MOST_TRIES,
     silence_s: float = SILENCE_S,
     retry_wait_s: float = 1.0,
+    deadline_s: float | None = None,
     tls: ssl.SSLContext | None = None,
     on_progress: Progress = lambda _got, _all: None,
 ) -> Downloaded:
     """Fetch `url` to the file `to`, packed with gzip where the server does that.
 
     The address may hold `user:password@`, which only its own host is told. silence_s: a server that says nothing for
-    so long is left, and one that is slower than `SLOWEST_BYTES_S` after that time.
+    so long is left, and one that is slower than `SLOWEST_BYTES_S` after that time. deadline_s: for each try in all,
+    redirects included.
 
     Raises InputError or DeniedError for an address that is not allowed and for an answer that will stay as it is,
     LimitError for a file above `largest` bytes, and TryAgain for what may pass. No message holds a secret.
     """
-    part, version, reason = to.with_name(f"{to.name}.part"), Version(), ""
+    part, version, reason, host = to.with_name(f"{to.name}.part"), UNKNOWN, "", urlsplit(url).hostname
     part.unlink(missing_ok=True)
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for number in range(tries):
+    number, had = 0, 0
+    while number < tries:
         if number:
             time.sleep(retry_wait_s * 2 ** (number - 1))
         got = part.stat().st_size if part.exists() else 0
-        headers = _conditions(known) if not got else _resume(got, version)
+        number, had = 1 if got > had else number + 1, max(got, had)
+        headers, scissors = _conditions(known) if not got else _resume(got, version), Scissors(deadline_s)
         try:
-            with _Answer.open(url, headers, silence_s, allow_private=allow_private, tls=tls) as answer:
+            with (
+                scissors,
+                _Answer.open(url, headers, silence_s, scissors, allow_private=allow_private, tls=tls) as answer,
+            ):
                 if answer.status == HTTPStatus.NOT_MODIFIED and not got:
                     return Downloaded(known, 0, is_unchanged=True)
                 version = answer.version
                 _take(answer, part, got, largest, silence_s, on_progress)
+                scissors.check()
+        except socket.gaierror as error:
+            raise TryAgain(f"{host}: {said(error)}") from error
         except (OSError, http.client.HTTPException) as error:
-            reason = said(error)
+            reason = scissors.reason or said(error)
             continue
         except _Passing as passing:
-            reason = str(passing)
+            reason = scissors.reason or str(passing)
             continue
         part.replace(to)
         return Downloaded(version, to.stat().st_size)
-    raise TryAgain(f"{urlsplit(url).hostname}: {reason}; tried {tries} times")
+    raise TryAgain(f"{host}: {reason}; tried {tries} times")
 
 
 class _Passing(Exception):  # noqa: N818 - it may work the next time
@@ -141,7 +154,14 @@ class _Answer:
 
     @classmethod
     def open(
-        cls, url: str, headers: Mapping[str, str], silence_s: float, *, allow_private: bool, tls: ssl.SSLContext | None
+        cls,
+        url: str,
+        headers: Mapping[str, str],
+        silence_s: float,
+        scissors: Scissors,
+        *,
+        allow_private: bool,
+        tls: ssl.SSLContext | None,
     ) -> _Answer:
         url, secret = _without_user(url)
         first = urlsplit(url)[:2]
@@ -151,6 +171,7 @@ class _Answer:
             context = (tls or tls_for("https")) if address.scheme == "https" else None
             connection = connect(address.host, ip, address.port, context)
             connection.sock.settimeout(silence_s)
+            scissors.hold(connection.sock)
             sent = {"Host": address.host_header, "User-Agent": "Vitrina", "Accept-Encoding": "gzip", **headers}
             if secret and urlsplit(url)[:2] == first:
                 sent["Authorization"] = secret
@@ -173,7 +194,8 @@ class _Answer:
         return hints.get(self.status, "")
 
     def read(self, size: int) -> bytes:
-        return self._response.read(size)
+        """What has come, at most `size` bytes: a slow server is noticed between two of them."""
+        return self._response.read1(size)
 
     def __enter__(self) -> _Answer:
         return self

@@ -51,26 +51,62 @@ def send(
         connection = connect(address.host, ip, address.port, tls or tls_for(address.scheme))
     except OSError as error:
         return Answer(None, _since(began), said(error))
-    # A receiver that sends a byte now and then would be waited for without end: at the deadline the line is cut.
-    cut = threading.Event()
-    timer = threading.Timer(max(0.0, timeout_s - (time.monotonic() - began)), _cut, (connection.sock, cut))
-    timer.daemon = True
-    timer.start()
+    scissors = Scissors(timeout_s, began=began)
+    scissors.hold(connection.sock)
     try:
         sent = {"Host": address.host_header, "User-Agent": "Vitrina", **headers}
         connection.request(method, address.target, body=body, headers=sent)
         response = connection.getresponse()
         text = response.read(LARGEST_ANSWER).decode("utf-8", "replace")
-        if cut.is_set():
-            return Answer(None, _since(began), f"no answer within {timeout_s:g} s")
+        if scissors.reason:
+            return Answer(None, _since(began), scissors.reason)
         wait_s = _retry_after(response.headers.get("Retry-After", ""))
         return Answer(response.status, _since(began), f"HTTP {response.status}", text, wait_s)
     except (OSError, http.client.HTTPException) as error:
-        reason = f"no answer within {timeout_s:g} s" if cut.is_set() else said(error)
-        return Answer(None, _since(began), reason)
+        return Answer(None, _since(began), scissors.reason or said(error))
     finally:
-        timer.cancel()
+        scissors.put_away()
         connection.close()
+
+
+class Scissors:
+    """Cut the line at a deadline: a server that sends a byte now and then would be waited for without end.
+
+    wait_s: None never cuts. One line is held at a time; the deadline is for all of them together.
+    """
+
+    def __init__(self, wait_s: float | None, *, began: float | None = None) -> None:
+        self._wait_s, self._began = wait_s, time.monotonic() if began is None else began
+        self._cut = threading.Event()
+        self._timer: threading.Timer | None = None
+
+    @property
+    def reason(self) -> str:
+        """Empty where nothing was cut."""
+        return f"no answer within {self._wait_s:g} s" if self._cut.is_set() else ""
+
+    def check(self) -> None:
+        """What ended because it was cut looks whole. Raises TimeoutError."""
+        if self._cut.is_set():
+            raise TimeoutError(self.reason)
+
+    def hold(self, line: socket.socket | None) -> None:
+        self.put_away()
+        if self._wait_s is not None:
+            left_s = max(0.0, self._wait_s - (time.monotonic() - self._began))
+            self._timer = threading.Timer(left_s, _cut, (line, self._cut))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def put_away(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def __enter__(self) -> Scissors:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.put_away()
 
 
 def connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
