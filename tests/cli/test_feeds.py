@@ -84,7 +84,7 @@ def test_a_person_reads_what_was_new_and_what_was_left_out(settings: Settings, t
 
     shown = typed(settings, "import", feed, "--shop", "best").stdout
 
-    assert f"{feed}: 1 offers: 1 new, 0 changed, 0 gone, 0 unchanged; 2 rejected" in shown
+    assert f"{feed}: 1 offer: 1 new, 0 changed, 0 gone, 0 unchanged; 2 rejected" in shown
     assert "line 3: offer 2: expected a price such as 499.00, got 'free'" in shown
     assert "line 4: offer 1: another offer before it has this id" in shown
     assert "a picture is no address (--allow-files takes paths), left out" in shown
@@ -176,7 +176,7 @@ def test_the_log_shows_imports_and_what_they_left_out(settings: Settings, tmp_pa
     assert "expected a price" in typed(settings, "feeds", "log", "--rejects", done["import_id"]).stdout.replace(
         "\n", " "
     )
-    assert "1 offers" in typed(settings, "feeds", "log").stdout
+    assert "1 offer:" in typed(settings, "feeds", "log").stdout
     assert isinstance(typed(settings, "feeds", "log", "--rejects", "nothing").exception, NotFoundError)
 
 

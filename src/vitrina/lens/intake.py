@@ -186,8 +186,11 @@ def sentence(done: Imported) -> str:
     """How an import ended, for a log and a command line."""
     if done.state == UNCHANGED:
         return f"unchanged: {done.reason}"
+    if done.state == FAILED:
+        return f"failed: {done.reason}"
+    noun = "offer" if done.offers == 1 else "offers"
     counts = (
-        f"{done.offers:,} offers: {done.new:,} new, {done.changed:,} changed, {done.gone:,} gone, "
+        f"{done.offers:,} {noun}: {done.new:,} new, {done.changed:,} changed, {done.gone:,} gone, "
         f"{done.unchanged:,} unchanged; {done.rejected:,} rejected"
     )
     return f"{done.state}: {done.reason}; {counts}" if done.reason else counts
