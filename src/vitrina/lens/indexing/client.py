@@ -20,7 +20,7 @@ from vitrina.settings import Settings
 
 PATIENCE_S = 120.0
 """Settling a large index takes long."""
-START_S = 30.0
+START_S, AGAIN_S = 30.0, 5.0
 IDLE_S = 60
 """A process that we started ends when nobody has asked it for so long."""
 
@@ -75,7 +75,7 @@ class IndexClient:
         asked = asked | {"model": self._model}
         try:
             said = self._exchange(asked, vectors)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, ConnectionError):  # it ended, or does not run yet; every question may be put twice
             self._start_process()
             said = self._exchange(asked, vectors)
         except (OSError, ValueError) as error:
@@ -96,15 +96,15 @@ class IndexClient:
         return said
 
     def _start_process(self) -> None:
-        """Wait for one that `vitrina up` starts again, or start one that ends by itself."""
-        if self._start:
-            command = [sys.executable, "-m", "vitrina.cli.main", "up", "--only", "index", "--idle", str(IDLE_S)]
-            environ = os.environ | {"VITRINA_HOME": str(self._settings.home)}
-            # It outlives us, so there is no object of ours that would wait for it.
-            silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-            os.posix_spawn(command[0], command, environ, file_actions=silent, setsid=True)
-        deadline = time.monotonic() + self.start_s
+        """Wait for one that `vitrina up` starts again, or start one that ends by itself.
+
+        One that finds the index owned leaves at once; when its owner was just about to end, another one is needed.
+        """
+        deadline, next_start = time.monotonic() + self.start_s, 0.0
         while time.monotonic() < deadline:
+            if self._start and time.monotonic() >= next_start:
+                self._spawn()
+                next_start = time.monotonic() + AGAIN_S
             time.sleep(0.05)
             try:
                 self._exchange({"what": "count", "where": EVERYTHING.as_json(), "model": self._model}, None)
@@ -114,3 +114,10 @@ class IndexClient:
         raise StorageError(
             f"the index does not answer after {self.start_s:g} s; `vitrina up` runs it, and its log says what is wrong"
         )
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-m", "vitrina.cli.main", "up", "--only", "index", "--idle", str(IDLE_S)]
+        environ = os.environ | {"VITRINA_HOME": str(self._settings.home)}
+        # It outlives us, so there is no object of ours that would wait for it.
+        silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        os.posix_spawn(command[0], command, environ, file_actions=silent, setsid=True)

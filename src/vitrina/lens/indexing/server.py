@@ -68,6 +68,7 @@ class Server:
         self._busy = 0
         self._asked = time.monotonic()
         self._counting = threading.Lock()
+        self._own_socket = 0
 
     def run(self, stop: Event, *, idle_s: float) -> None:
         line = self._listen()
@@ -80,10 +81,16 @@ class Server:
                         pool.submit(self._answer, caller)
             finally:
                 line.close()
-                with suppress(OSError):
-                    (self._folder / SOCKET).unlink()
+                self._take_away()
         for index in self._indexes.values():
             index.close()
+
+    def _take_away(self) -> None:
+        """Our own socket, not that of whoever owns the index after us."""
+        path = self._folder / SOCKET
+        with suppress(OSError):
+            if path.stat().st_ino == self._own_socket:
+                path.unlink()
 
     def _is_idle(self, idle_s: float) -> bool:
         with self._counting:
@@ -104,6 +111,7 @@ class Server:
             line.bind(str(draft))
             draft.chmod(0o600)
             line.listen(BACKLOG)
+            self._own_socket = draft.stat().st_ino
             draft.replace(f"{short}/{SOCKET}")
         return line
 
