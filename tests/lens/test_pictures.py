@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image
 
 from vitrina.errors import InputError
 from vitrina.lens import store
-from vitrina.lens.pictures import RETRY_AFTER_S, due, fetch_pictures, read_thumbnail
+from vitrina.lens.pictures import POLITE, RECHECK_S, RETRY_AFTER_S, Manners, due, fetch_pictures, read_thumbnail
 
 NOW = 1_800_000_000.0
 
@@ -54,13 +55,28 @@ class Shop:
                         shop.at_once -= 1
 
             def answer(self, what: bytes | int | str) -> None:
+                tag = f'"{len(what)}"' if isinstance(what, bytes) else ""
+                if tag and self.headers.get("If-None-Match") == tag:
+                    what = 304
                 self.send_response(what if isinstance(what, int) else 302 if isinstance(what, str) else 200)
+                if tag:
+                    self.send_header("ETag", tag)
                 if isinstance(what, str):
                     self.send_header("Location", what)
                 body = what if isinstance(what, bytes) else b""
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body[:10])
+                if self.path.startswith("/drip"):
+                    self.drip(body[10:])
+                else:
+                    self.wfile.write(body[10:])
+
+            def drip(self, body: bytes) -> None:
+                with suppress(OSError):  # who asked has gone
+                    for byte in body:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.02)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -96,11 +112,13 @@ def offers(folder: Path, *urls: str, feed_id: str = "feed", gone_at: float | Non
     catalog.close()
 
 
-def fetch(folder: Path, *, now: float = NOW, private: tuple[str, ...] = ("feed",)) -> dict[str, int]:
+def fetch(
+    folder: Path, *, now: float = NOW, private: tuple[str, ...] = ("feed",), manners: Manners = POLITE
+) -> dict[str, int]:
     catalog = store.open_catalog(folder / "catalog.db")
     wanted = due(catalog, now, private=private)
     catalog.close()
-    return fetch_pictures(folder, wanted, now=lambda: now)
+    return fetch_pictures(folder, wanted, manners=manners, now=lambda: now)
 
 
 def said(folder: Path) -> dict[str, tuple[str, str]]:
@@ -200,6 +218,35 @@ def test_pictures_of_offers_that_are_gone_are_not_fetched(tmp_path: Path, shop: 
     offers(tmp_path, f"{shop.address}/a.jpg", gone_at=NOW)
 
     assert fetch(tmp_path) == {}
+
+
+def test_a_slow_server_is_left_at_the_deadline_and_the_rest_goes_on(tmp_path: Path, shop: Shop) -> None:
+    shop.answers |= {"/drip.jpg": jpeg(), "/good.jpg": jpeg(2)}
+    offers(tmp_path, f"{shop.address}/drip.jpg", f"{shop.address}/good.jpg")
+    began = time.monotonic()
+
+    assert fetch(tmp_path, manners=Manners(deadline_s=0.4)) == {"ok": 1, "retry": 1}
+
+    assert time.monotonic() - began < 3
+    assert "no answer within 0.4 s" in said(tmp_path)["drip.jpg"][1]
+
+
+def test_after_a_month_a_server_is_asked_whether_a_picture_changed(tmp_path: Path, shop: Shop) -> None:
+    shop.answers |= {"/a.jpg": jpeg(), "/b.jpg": jpeg(2), "/c.jpg": jpeg(3)}
+    offers(tmp_path, *[f"{shop.address}{path}" for path in shop.answers])
+    fetch(tmp_path)
+    a, b, c = shas(tmp_path)
+    shop.answers |= {"/b.jpg": jpeg(7, (300, 300)), "/c.jpg": 500}
+
+    assert fetch(tmp_path, now=NOW + RECHECK_S - 1) == {}
+    assert fetch(tmp_path, now=NOW + RECHECK_S) == {"ok": 3}
+
+    again = shas(tmp_path)
+    assert (again[0], again[2]) == (a, c)
+    assert again[1] not in (a, b, c)
+    assert said(tmp_path)["a.jpg"] == ("ok", "")
+    assert "HTTP 500" in said(tmp_path)["c.jpg"][1]
+    assert fetch(tmp_path, now=NOW + RECHECK_S + 1) == {}
 
 
 def test_files_that_an_import_was_allowed_are_read(tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ from vitrina.errors import DeniedError, InputError, LimitError, VitrinaError
 from vitrina.lens import store
 from vitrina.lens.photo import read_photo, to_webp
 from vitrina.outlet.download import UNKNOWN, Version, download
-from vitrina.work.worker import TryAgain
 
 logger = logging.getLogger(__name__)
 
@@ -40,39 +39,62 @@ LONGEST_PX = 384
 """Of the picture that is kept: enough for a card on a phone, for every embedder and for geometry."""
 
 LARGEST_MP = 80.0
-SILENCE_S = 15.0
-LANES, A_HOST, PAUSE_S = 12, 2, 0.1
-"""Addresses that are fetched at once, of one host at most `A_HOST`, and the pause between two in a lane."""
+RECHECK_S = 30 * 86_400.0
+"""So long a picture is taken to be what its address shows; then the server is asked whether it changed."""
 
 RETRY_AFTER_S = (600.0, 3600.0, 6 * 3600.0, 86_400.0, 3 * 86_400.0)
 """After each failure that may pass; after the last one it is failed."""
+
+MOST_DUE = 100_000
+"""Pictures that are fetched before it is asked for more."""
 
 AT_ONCE = 50
 """Outcomes that are written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
+class Manners:
+    """How servers are asked. at_once: pictures that are fetched at a time, of one host at most `a_host`.
+
+    pause_s: between two from one host. silence_s: one that says nothing for so long is left. deadline_s: for a picture.
+    """
+
+    at_once: int = 12
+    a_host: int = 2
+    pause_s: float = 0.1
+    silence_s: float = 15.0
+    deadline_s: float = 60.0
+
+
+POLITE = Manners()
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
-    """A picture to fetch. allow_private: a feed that shows it may name addresses in a network of ours."""
+    """A picture to fetch. allow_private: a feed that shows it may name addresses in a network of ours.
+
+    sha256: of the one that is kept, where it is only asked whether it changed.
+    """
 
     picture_key: int
     url: str
     version: Version
     tries: int
     allow_private: bool
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one. sha256, width, height: of the picture, where there is one."""
+    """What became of one. sha256, width, height: of the picture, where there is a new one."""
 
     picture_key: int
     state: str
     reason: str = ""
     sha256: str | None = None
     version: Version = UNKNOWN
-    width: int = 0
-    height: int = 0
+    width: int | None = None
+    height: int | None = None
     tries: int = 0
 
 
@@ -90,21 +112,31 @@ def read_thumbnail(folder: Path, sha256: str) -> NDArray[np.uint8]:
 
 
 def due(
-    catalog: sqlite3.Connection, now: float, *, shops: Collection[str] = (), private: Collection[str] = ()
+    catalog: sqlite3.Connection,
+    now: float,
+    *,
+    shops: Collection[str] = (),
+    private: Collection[str] = (),
+    limit: int = MOST_DUE,
 ) -> list[Due]:
-    """Pictures of live offers that are new, or whose time has come. private: feeds that may name private addresses."""
+    """Pictures of live offers that are new, or whose time has come: to be tried again, or asked about again.
+
+    private: feeds that may name private addresses.
+    """
     shop_marks, feed_marks = (",".join("?" * len(some)) for some in (shops, private))
     where = f" AND offers.shop IN ({shop_marks})" if shops else ""
     rows = catalog.execute(
-        f"SELECT picture_key, pictures.url, etag, last_modified, tries, max(feed_id IN ({feed_marks})) AS is_private"  # noqa: S608
+        "SELECT picture_key, pictures.url, sha256, etag, last_modified, tries,"  # noqa: S608
+        f" max(feed_id IN ({feed_marks})) AS is_private"
         " FROM pictures JOIN offer_pictures USING(picture_key) JOIN offers USING(offer_key)"
-        f" WHERE gone_at IS NULL{where} AND (state = 'new' OR (state = 'retry' AND retry_at <= ?))"
-        " GROUP BY picture_key ORDER BY picture_key",
-        (*private, *shops, now),
+        f" WHERE gone_at IS NULL{where} AND (state = 'new' OR (state = 'retry' AND retry_at <= ?)"
+        "  OR (state = 'ok' AND fetched_at <= ? AND pictures.url NOT LIKE 'file:%'))"
+        " GROUP BY picture_key ORDER BY picture_key LIMIT ?",
+        (*private, *shops, now, now - RECHECK_S, limit),
     )
     return [
         Due(row["picture_key"], row["url"], Version(row["etag"], row["last_modified"]), row["tries"],
-            bool(row["is_private"]))
+            bool(row["is_private"]), row["sha256"])
         for row in rows
     ]  # fmt: skip
 
@@ -113,6 +145,7 @@ def fetch_pictures(
     folder: Path,
     wanted: Collection[Due],
     *,
+    manners: Manners = POLITE,
     now: Callable[[], float] = time.time,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> dict[str, int]:
@@ -124,7 +157,7 @@ def fetch_pictures(
     catalog = store.open_catalog(folder / "catalog.db")
     try:
         some: list[Outcome] = []
-        for outcome in _outcomes(folder, wanted):
+        for outcome in _outcomes(folder, wanted, manners):
             some.append(outcome)
             ended[outcome.state] += 1
             if len(some) >= AT_ONCE:
@@ -148,14 +181,14 @@ def fetch_again(catalog: sqlite3.Connection, shas: Collection[str]) -> None:
             )
 
 
-def _outcomes(folder: Path, wanted: Collection[Due]) -> Iterator[Outcome]:
+def _outcomes(folder: Path, wanted: Collection[Due], manners: Manners) -> Iterator[Outcome]:
     """In lanes that each go from one address to the next; a host has few of them, so that we are no burden."""
-    lanes, stop = _lanes(wanted), threading.Event()
+    lanes, stop = _lanes(wanted, manners), threading.Event()
     done: SimpleQueue[Outcome | None] = SimpleQueue()
-    with ThreadPoolExecutor(LANES, thread_name_prefix="pictures") as pool:
+    with ThreadPoolExecutor(manners.at_once, thread_name_prefix="pictures") as pool:
         try:
             for lane in lanes:
-                pool.submit(_go_along, folder, lane, stop, done)
+                pool.submit(_go_along, folder, lane, manners, stop, done)
             ended = 0
             while ended < len(lanes):
                 outcome = done.get()
@@ -167,64 +200,74 @@ def _outcomes(folder: Path, wanted: Collection[Due]) -> Iterator[Outcome]:
             stop.set()
 
 
-def _lanes(wanted: Collection[Due]) -> list[list[Due]]:
-    """A host's addresses, in at most `A_HOST` lanes."""
+def _lanes(wanted: Collection[Due], manners: Manners) -> list[list[Due]]:
+    """A host's addresses in a few lanes; files in as many as there may be."""
     by_host: dict[str, list[Due]] = defaultdict(list)
     for one in wanted:
         by_host[urlsplit(one.url).netloc.rpartition("@")[2].lower()].append(one)
-    return [lane for host, some in by_host.items() for lane in _split(some, A_HOST if host else LANES)]
+    return [
+        lane for host, some in by_host.items() for lane in _split(some, manners.a_host if host else manners.at_once)
+    ]
 
 
 def _split(some: list[Due], count: int) -> list[list[Due]]:
     return [lane for first in range(min(count, len(some))) if (lane := some[first::count])]
 
 
-def _go_along(folder: Path, lane: list[Due], stop: threading.Event, done: SimpleQueue[Outcome | None]) -> None:
+def _go_along(
+    folder: Path, lane: list[Due], manners: Manners, stop: threading.Event, done: SimpleQueue[Outcome | None]
+) -> None:
     """Put each outcome, and None at the end."""
     try:
         for number, one in enumerate(lane):
-            polite_s = PAUSE_S if number and not one.url.startswith("file:") else 0.0
+            polite_s = manners.pause_s if number and not one.url.startswith("file:") else 0.0
             if stop.wait(polite_s):
                 return
-            done.put(fetch(folder, one))
+            done.put(fetch(folder, one, manners))
     except Exception:  # the edge of a thread; the pictures that are left are due still
         logger.exception("fetching pictures of one host ended")
     finally:
         done.put(None)
 
 
-def fetch(folder: Path, one: Due) -> Outcome:
+def fetch(folder: Path, one: Due, manners: Manners = POLITE) -> Outcome:
     """One picture, checked and kept; never raises for what is wrong with it or with its server."""
     try:
-        content, version = _content(folder, one)
+        content, version = _content(folder, one, manners)
         if content is None:
-            return Outcome(one.picture_key, OK, version=version, tries=one.tries)
+            return Outcome(one.picture_key, OK, version=version)
         picture = read_photo(_unpacked(content), largest_mp=LARGEST_MP, name="what came")
-    except (DeniedError, LimitError) as error:
-        return Outcome(one.picture_key, FAILED, str(error), tries=one.tries + 1)
-    except (VitrinaError, TryAgain, OSError) as error:
-        return _later(one, str(error) or type(error).__name__)
+    except (VitrinaError, OSError) as error:
+        return _failed(one, error)
     sha256 = hashlib.sha256(content).hexdigest()
     _keep(thumbnail_path(folder, sha256), to_webp(picture, longest_px=LONGEST_PX))
     height, width = picture.shape[:2]
     return Outcome(one.picture_key, OK, sha256=sha256, version=version, width=width, height=height)
 
 
-def _content(folder: Path, one: Due) -> tuple[bytes | None, Version]:
+def _content(folder: Path, one: Due, manners: Manners) -> tuple[bytes | None, Version]:
     """None: the server has the picture that was fetched before."""
     if one.url.startswith("file:"):
         path = Path(unquote(urlsplit(one.url).path))
         if path.stat().st_size > LARGEST_BYTES:
             raise LimitError(f"{path.name}: expected at most {LARGEST_BYTES / 1e6:g} MB")
         return path.read_bytes(), UNKNOWN
+    is_kept = one.sha256 is not None and thumbnail_path(folder, one.sha256).exists()
     parent = folder / "fetched"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=parent) as place:
         to = Path(place) / "picture"
         got = download(
-            one.url, to, allow_private=one.allow_private, largest=LARGEST_BYTES, tries=1, silence_s=SILENCE_S
+            one.url,
+            to,
+            known=one.version if is_kept else UNKNOWN,
+            allow_private=one.allow_private,
+            largest=LARGEST_BYTES,
+            tries=1,
+            silence_s=manners.silence_s,
+            deadline_s=manners.deadline_s,
         )
-        return to.read_bytes(), got.version
+        return (None if got.is_unchanged else to.read_bytes()), got.version
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -240,9 +283,13 @@ def _unpacked(content: bytes) -> bytes:
     return whole
 
 
-def _later(one: Due, reason: str) -> Outcome:
-    tries = one.tries + 1
-    return Outcome(one.picture_key, RETRY if tries <= len(RETRY_AFTER_S) else FAILED, reason, tries=tries)
+def _failed(one: Due, error: Exception) -> Outcome:
+    """A picture that is kept stays, whatever its server says now."""
+    tries, reason = one.tries + 1, str(error) or type(error).__name__
+    if one.sha256:
+        return Outcome(one.picture_key, OK, reason, version=one.version)
+    is_final = isinstance(error, DeniedError | LimitError) or tries > len(RETRY_AFTER_S)
+    return Outcome(one.picture_key, FAILED if is_final else RETRY, reason, tries=tries)
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -264,7 +311,8 @@ def _write_down(catalog: sqlite3.Connection, some: Collection[Outcome], now: flo
     ]  # fmt: skip
     with store.writing(catalog):
         catalog.executemany(
-            "UPDATE pictures SET state = ?, sha256 = ?, etag = ?, last_modified = ?, reason = ?, tries = ?,"
-            " retry_at = ?, fetched_at = ?, width = ?, height = ? WHERE picture_key = ?",
+            "UPDATE pictures SET state = ?, sha256 = coalesce(?, sha256), etag = ?, last_modified = ?, reason = ?,"
+            " tries = ?, retry_at = ?, fetched_at = ?, width = coalesce(?, width), height = coalesce(?, height)"
+            " WHERE picture_key = ?",
             rows,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -75,8 +76,7 @@ def sync(
     folder = settings.lens
     path = folder / "catalog.db"
     with _alone(folder), closing(store.open_catalog(path)) as catalog:
-        wanted = pictures.due(catalog, time.time(), shops=shops, private=private)
-        fetched = pictures.fetch_pictures(folder, wanted, on_progress=partial(on_progress, "pictures"))
+        fetched = _fetch(folder, partial(pictures.due, catalog, time.time(), shops=shops, private=private), on_progress)
         vectors, shown = VectorStore(folder / "vectors"), _shown(catalog, shops)
         embedded, unreadable = embed_missing(settings, model, vectors, shown, partial(on_progress, "vectors"))
         pictures.fetch_again(catalog, unreadable)
@@ -134,6 +134,19 @@ def sentence(done: Synced) -> str:
         f"pictures: {fetched}; {done.vectors:,} new vectors; index: {done.added:,} put, {done.removed:,} left, "
         f"{done.entries:,} entries; {done.products:,} products"
     )
+
+
+def _fetch(folder: Path, due: Callable[[], Collection[pictures.Due]], on_progress: Progress) -> dict[str, int]:
+    """How many ended in which state."""
+    ended: Counter[str] = Counter()
+    while wanted := due():
+        before = sum(ended.values())
+
+        def told(done: int, all_: int, before: int = before) -> None:
+            on_progress("pictures", before + done, before + all_)
+
+        ended.update(pictures.fetch_pictures(folder, wanted, on_progress=told))
+    return dict(ended)
 
 
 @contextmanager
