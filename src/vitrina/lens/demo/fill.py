@@ -1,62 +1,68 @@
-"""The demo's catalog, drawn, imported and searchable; done by a job, so that nobody waits for the first page."""
+"""The demo's catalog: drawn once, imported as any shop's is, and made searchable; by a job, so that nobody waits."""
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date
+from pathlib import Path
 
-from vitrina.lens import intake, shops, terms
-from vitrina.lens.demo.goods import SHOPS
-from vitrina.lens.demo.write import COUNT, slug, write_demo
-from vitrina.lens.shops import FeedSettings, list_shops
+from vitrina.lens import intake, shops
+from vitrina.lens.demo.assortment import CURRENCY, SHOPS, DemoShop
+from vitrina.lens.demo.feedtext import file_name
+from vitrina.lens.demo.write import PRODUCTS, write_shops
+from vitrina.lens.shops import FeedSettings
+from vitrina.lens.store import LEVELS
 from vitrina.lens.sync import sync_all
-from vitrina.lens.terms import TermSettings
+from vitrina.lens.terms import TermSettings, list_terms, set_term
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
 
 JOB = "demo.lens"
-BY = "demo"
-PERCENT = ("5", "7.5", "3", "10", "4")
-"""Cashback of each shop; the fourth gives more on shoes besides."""
+MADE_BY = "demo"
+FIRST_DAY = date(2026, 1, 1)
+
+Progress = Callable[[int, int], None]
+"""Called with how much of a step is done, and how much there is; what it raises ends the work."""
 
 
 def fill(
     settings: Settings,
     database: Database,
     *,
-    count: int = COUNT,
-    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+    products: int = PRODUCTS,
+    on_progress: Progress = lambda _done, _all: None,
 ) -> str:
-    """Does nothing where shops are there already, but for what was not looked at yet. on_progress may raise to end."""
-    with database.reading() as session:
-        is_there = len(list_shops(session)) >= len(SHOPS)
-    if not is_there:
-        folder = settings.lens / "demo"
-        feeds = write_demo(folder, count=count, on_progress=on_progress)
-        for number, (name, path) in enumerate(feeds):
-            feed_id = _set_up(settings, database, number, name, str(path))
-            intake.take_in(settings, database, feed_id)
-        samples = settings.lens / "samples"
-        shutil.rmtree(samples, ignore_errors=True)
-        (folder / "samples").rename(samples)
+    """Twice changes nothing; what was ended in the middle goes on."""
+    folder = settings.lens / "demo"
+    write_shops(folder, products=products, workers=os.cpu_count() or 1, on_progress=on_progress)
+    for shop in SHOPS:
+        intake.take_in(settings, database, _set_up(settings, database, shop, folder))
     done = sync_all(settings, database, on_progress=lambda _step, some, all_: on_progress(some, all_))
     return f"{done.products:,} simulated products"
 
 
-def _set_up(settings: Settings, database: Database, number: int, name: str, source: str) -> str:
-    """The shop with its terms, and its feed; what a run that was stopped has made already stays."""
+def sample_folder(settings: Settings) -> Path:
+    """Where photos to try it with are, in the demo."""
+    return settings.lens / "demo" / "samples"
+
+
+def _set_up(settings: Settings, database: Database, shop: DemoShop, folder: Path) -> str:
+    """Shop, cashback terms and feed in the database; gives the feed's id."""
+    feed = FeedSettings(str((folder / shop.slug / file_name(shop)).resolve()), allow_files=True)
     with database.session() as session:
-        shops.save_shop(session, slug(number), by=BY, name=name, currency="EUR", countries=["DE", "LV", "FR"])
-        known = next((feed.feed_id for feed in shops.list_feeds(session, shop=slug(number))), None)
-        if known is not None:
-            return known
-        given = FeedSettings(source=source, allow_files=True)
-        feed_id = shops.add_feed(session, slug(number), given, box=SecretBox(settings.home), by=BY).feed_id
-        today = datetime.now(UTC).date()
-        terms.set_term(session, TermSettings(shop=slug(number), percent=PERCENT[number]), by=BY, today=today)
-        if number == 3:
-            shoes = TermSettings(shop=slug(number), category=("Shoes",), percent="12")
-            terms.set_term(session, shoes, by=BY, today=today)
-        return feed_id
+        shops.save_shop(
+            session, shop.slug, by=MADE_BY, name=shop.name, currency=CURRENCY, countries=list(shop.countries)
+        )
+        if not list_terms(session, shop=shop.slug):
+            for category, given in shop.cashback.items():
+                set_term(session, _term(shop, category, given), by=MADE_BY, today=FIRST_DAY)
+        return shops.save_feed(session, shop.slug, feed, box=SecretBox(settings.home), by=MADE_BY).feed_id
+
+
+def _term(shop: DemoShop, category: str, given: str) -> TermSettings:
+    levels = tuple(category.split(LEVELS)) if category else ()
+    if given.endswith("%"):
+        return TermSettings(shop.slug, levels, percent=given.removesuffix("%"), first=FIRST_DAY)
+    return TermSettings(shop.slug, levels, amount=given, currency=CURRENCY, first=FIRST_DAY)

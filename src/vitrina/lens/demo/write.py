@@ -1,154 +1,122 @@
-"""The demo's feeds and pictures as files: YML and Google's forms, with the mistakes that real feeds have."""
+"""The simulated shops as files: a feed and its pictures for each, and photos to try."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import cv2
-import numpy as np
 
-from vitrina.lens.demo.draw import draw, photo
-from vitrina.lens.demo.goods import SHOPS, Good, make_goods
-from vitrina.lens.demo.shapes import SHAPES
+from vitrina.lens.demo.assortment import SHOPS, listings, picture_name, stocked
+from vitrina.lens.demo.design import Design, make_designs
+from vitrina.lens.demo.drawing import draw
+from vitrina.lens.demo.feedtext import feed_text, file_name
+from vitrina.lens.demo.studio import Placed, shop_picture, snapshot, to_jpeg
+from vitrina.work.spread import spread
 
-COUNT = 2000
-SEED = 1
-SAMPLES = 5
-FORMS = ("yml", "google", "yml", "tsv", "google")
-"""How each of the shops writes its feed."""
+PRODUCTS = 2100
+TOGETHER = 50
+"""Products that one worker draws at a time."""
 
-QUALITY = 88
-NOWHERE = "https://shop.example/"
-SAID = "Simulated: drawn by a program, sold by nobody."
+SAMPLES = ("sneakers", "dress", "T-shirt", "backpack", "jacket")
+PHOTO_SIZE = 800
+PHOTO_QUALITY = 82
 
+_TELLING = frozenset({"stripes", "checks", "dots", "flowers", "chevron", "triangles", "diagonal"})
+_POSES = (
+    (0.52, 0.5, 0.7, 9.0),
+    (0.5, 0.45, 0.74, -5.0),
+    (0.52, 0.46, 0.76, 7.0),
+    (0.5, 0.48, 0.7, -8.0),
+    (0.5, 0.42, 0.74, 6.0),
+)
+"""Of each sample: where its product is, how wide, how turned."""
 
-def slug(shop: int) -> str:
-    return SHOPS[shop].lower().replace(" & ", "-").replace(" ", "-")
+_BESIDE = {1: "handbag", 4: "sneakers"}
+"""What else lies in a sample."""
 
-
-def write_demo(
-    folder: Path, *, count: int = COUNT, seed: int = SEED, on_progress: Callable[[int, int], None] = lambda _d, _a: None
-) -> list[tuple[str, Path]]:
-    """Feeds with their pictures below `folder`, and sample photos in `folder`/samples; gives (shop's name, feed)."""
-    goods = make_goods(count, seed=seed)
-    feeds = []
-    done, all_ = 0, sum(len(good.shops) for good in goods)
-    for shop, name in enumerate(SHOPS):
-        place = folder / slug(shop)
-        (place / "pictures").mkdir(parents=True, exist_ok=True)
-        sold = [good for good in goods if shop in good.shops]
-        for good in sold:
-            _save(place / _picture(good), draw(good, shop))
-            done += 1
-            on_progress(done, all_)
-        feeds.append((f"{name} (simulated)", _write_feed(place, shop, sold)))
-    (folder / "samples").mkdir(exist_ok=True)
-    several = [good for good in goods if len(good.shops) > 1]
-    for number in range(min(SAMPLES, len(several))):
-        good = several[number * len(several) // SAMPLES]
-        _save(folder / "samples" / f"photo-{number + 1}.jpg", photo(good, seed))
-    return feeds
+_DONE = "complete"
 
 
-def _save(path: Path, picture_rgb: np.ndarray) -> None:
-    cv2.imwrite(str(path), cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some products for one worker, and the shops that show each of them."""
+
+    folder: Path
+    designs: tuple[Design, ...]
+    slugs: tuple[tuple[str, ...], ...]
 
 
-def _picture(good: Good) -> str:
-    return f"pictures/{good.number:05d}.jpg"
+def write_shops(
+    folder: Path,
+    *,
+    products: int = PRODUCTS,
+    seed: int = 1,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> None:
+    """Feeds, pictures and sample photos below the folder; nothing where all of them are there already."""
+    if (folder / _DONE).exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    designs = make_designs(products, seed=seed)
+    sold = stocked(designs, seed=seed)
+    where = _where(sold)
+    for shop in SHOPS:
+        (folder / shop.slug / "pictures").mkdir(parents=True, mode=0o700)
+    _write_samples(folder / "samples", designs, where)
+    some = (designs[first : first + TOGETHER] for first in range(0, len(designs), TOGETHER))
+    batches = [Batch(folder, tuple(part), tuple(where[one.number] for one in part)) for part in some]
+    done = 0
+    for count in spread(_draw_batch, batches, workers=workers):
+        done += count
+        on_progress(done, len(designs))
+    for shop in SHOPS:
+        text = feed_text(shop, list(listings(shop, sold[shop.slug], seed=seed)))
+        (folder / shop.slug / file_name(shop)).write_text(text, encoding="utf-8")
+    (folder / _DONE).touch()
 
 
-def _price(good: Good, shop: int) -> str:
-    """Shops differ by some percent."""
-    return f"{round(good.price_minor * (1 + 0.04 * ((good.number + 3 * shop) % 5 - 2))) / 100:.2f}"
+def _draw_batch(batch: Batch) -> int:
+    cv2.setNumThreads(1)  # there are as many workers as cores
+    studios = {shop.slug: shop.studio for shop in SHOPS}
+    for design, slugs in zip(batch.designs, batch.slugs, strict=True):
+        product = draw(design)
+        for slug in slugs:
+            picture = shop_picture(product, studios[slug], [design.number])
+            path = batch.folder / slug / picture_name(design)
+            path.write_bytes(to_jpeg(picture, studios[slug].quality))
+    return len(batch.designs)
 
 
-def _write_feed(place: Path, shop: int, sold: Sequence[Good]) -> Path:
-    match FORMS[shop]:
-        case "yml":
-            return _write_yml(place / "feed.xml", shop, sold)
-        case "google":
-            return _write_google(place / "feed.xml", shop, sold)
-    return _write_table(place / "feed.tsv", shop, sold)
+def _write_samples(folder: Path, designs: Sequence[Design], where: Mapping[int, Sequence[str]]) -> None:
+    """Photos of products that several shops sell; beside some of them lies another one."""
+    folder.mkdir(parents=True, mode=0o700)
+    for number, kind in enumerate(SAMPLES):
+        design = _one_of(kind, designs, where)
+        if design is None:  # so few products are made in tests only
+            continue
+        x, y, wide, turn = _POSES[number]
+        things = [Placed(draw(design, size=PHOTO_SIZE), x, y, wide, turn)]
+        beside = _one_of(_BESIDE.get(number, ""), designs, where)
+        if beside is not None:
+            things.insert(0, Placed(draw(beside, size=PHOTO_SIZE), 0.27, 0.86, 0.42, -9.0))
+        photo = to_jpeg(snapshot(things, seed=number), PHOTO_QUALITY)
+        (folder / f"{number + 1}-{kind.lower()}.jpg").write_bytes(photo)
 
 
-def _write_yml(path: Path, shop: int, sold: Sequence[Good]) -> Path:
-    kinds = sorted({SHAPES[good.shape].category for good in sold})
-    roots = {name: number + 1 for number, name in enumerate(sorted({kind[0] for kind in kinds}))}
-    leaves = {kind: number + 101 for number, kind in enumerate(kinds)}
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<yml_catalog date="{datetime(2026, 3, 2, 9, tzinfo=UTC).isoformat()}"><shop>',
-        f"<name>{escape(SHOPS[shop])} (simulated)</name><url>{NOWHERE}</url>",
-        '<currencies><currency id="EUR" rate="1"/></currencies><categories>',
-        *(f'<category id="{number}">{name}</category>' for name, number in roots.items()),
-        *(f'<category id="{n}" parentId="{roots[kind[0]]}">{kind[1]}</category>' for kind, n in leaves.items()),
-        "</categories><offers>",
-    ]
-    for good in sold:
-        available = "false" if good.number % 17 == 3 else "true"
-        twice = f"<available>{available}</available>" if good.number % 5 == 0 else ""
-        price = "" if good.number % 251 == 7 else f"<price>{_price(good, shop)}</price>"
-        barcode = good.gtin if good.number % 29 else good.gtin[:-1] + str((int(good.gtin[-1]) + 1) % 10)
-        lines.append(
-            f"<offer id={quoteattr(f'{shop}-{good.number}')} available={quoteattr(available)}>{twice}"
-            f"<url>{NOWHERE}{slug(shop)}/{good.number}</url>{price}<currencyId>EUR</currencyId>"
-            f"<categoryId>{leaves[SHAPES[good.shape].category]}</categoryId><picture>{_picture(good)}</picture>"
-            f"<name>{escape(good.name)}</name><vendor>{escape(good.brand)}</vendor>"
-            f"<vendorCode>{good.vendor_code}</vendorCode><barcode>{barcode}</barcode>"
-            f"<description>{SAID}</description>"
-            f'<param name="Color">{good.colour}{" (Pre-order)" if good.number % 41 == 5 else ""}</param>'
-            f'<param name="Material">{good.material}</param>'
-            f'<param name="Size">{"/".join(SHAPES[good.shape].sizes)}</param></offer>'
-        )
-    lines.append("</offers></shop></yml_catalog>")
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
+def _one_of(kind: str, designs: Sequence[Design], where: Mapping[int, Sequence[str]]) -> Design | None:
+    """The first that several shops sell, with something to be recognised by."""
+    fitting = (one for one in designs if one.kind == kind and len(where[one.number]) > 1 and one.cloth in _TELLING)
+    return next(fitting, None)
 
 
-def _google_row(good: Good, shop: int) -> dict[str, str]:
-    stock = "out_of_stock" if good.number % 19 == 4 else "in_stock"
-    return {
-        "id": f"{shop}-{good.number}",
-        "title": good.name,
-        "description": SAID,
-        "link": f"{NOWHERE}{slug(shop)}/{good.number}",
-        "image_link": _picture(good),
-        "availability": stock if good.number % 7 else stock.replace("_", " "),
-        "price": "" if good.number % 233 == 9 else f"{_price(good, shop)} EUR",
-        "brand": good.brand,
-        "gtin": good.gtin if good.number % 31 else "",
-        "mpn": good.vendor_code,
-        "product_type": " > ".join(SHAPES[good.shape].category),
-        "color": good.colour,
-        "material": good.material,
-        "size": SHAPES[good.shape].sizes[0],
-    }
-
-
-def _write_google(path: Path, shop: int, sold: Sequence[Good]) -> Path:
-    lines = [
-        '<?xml version="1.0"?><rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel>',
-        f"<title>{escape(SHOPS[shop])} (simulated)</title><link>{NOWHERE}</link>",
-    ]
-    for good in sold:
-        told = _google_row(good, shop).items()
-        lines.append(
-            "<item>" + "".join(f"<g:{name}>{escape(value)}</g:{name}>" for name, value in told if value) + "</item>"
-        )
-    lines.append("</channel></rss>")
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
-
-def _write_table(path: Path, shop: int, sold: Sequence[Good]) -> Path:
-    rows = [_google_row(good, shop) for good in sold]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+def _where(sold: Mapping[str, Sequence[Design]]) -> dict[int, tuple[str, ...]]:
+    """Number of a design → the shops that sell it."""
+    found: dict[int, tuple[str, ...]] = {}
+    for slug, some in sold.items():
+        for design in some:
+            found[design.number] = (*found.get(design.number, ()), slug)
+    return found
