@@ -12,7 +12,8 @@ How long a killed worker is away is up to the machine. The scene passes in real 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import ctypes
+import multiprocessing
 import os
 import random
 import signal
@@ -22,11 +23,11 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ WEIGHTS = {"cameras": 13, "jobs": 3, "web": 2, "connect": 1, "up": 1}
 UPKEEP = ("lake.compact", "lake.retain", "lake.recover")
 UPKEEP_EVERY_S = 4.0
 COUNTED = ("crossings", "visits", "waits")
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload([__name__])
 
 Span = tuple[float, float]
 Facts = dict[str, list[dict[str, Any]]]
@@ -120,8 +124,9 @@ def disturb(*, kills: int, shops: int, seconds: float, seed: int, back_s: float 
 def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: Span = (0.0, 1.0)) -> Outcome:
     """One camera's worker, killed again and again, at a random moment after it has seen something.
 
-    It is forked, with all that it imports. The scene goes on by `down_s` between two workers, however long this machine
-    takes to start one: with what was not kept yet, a pause of at most two seconds.
+    It is forked from a server that has imported all it needs and nothing more: the lake's runtime cannot be forked. The
+    scene goes on by `down_s` between two workers, however long this machine takes to start one: with what was not kept
+    yet, a pause of at most two seconds.
     """
     chance = random.Random(seed)
     lives = [(chance.uniform(*life_s), chance.uniform(*down_s)) for _ in range(kills)]
@@ -130,17 +135,19 @@ def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: 
     with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
         folder, outcome, boxes = Path(name), Outcome(), scene(seconds, seed=seed)
         shop = parse(write_shop(folder, "shop-0", boxes, f"frames={round(seconds * FPS)}").read_text()).shop
-        seen = mmap.mmap(-1, 8)
+        seen = _SERVER.RawValue(ctypes.c_int64, 0)
         for life, down in lives:
             worker = _fork(folder / "home", shop, start, seen)
             time.sleep(life)
-            _end(worker, signal.SIGKILL)
+            worker.kill()
+            worker.join()
             outcome.killed["camera worker"] += 1
-            _put(seen, _get(seen) + round(down * FPS))
+            seen.value += round(down * FPS)
         worker = _fork(folder / "home", shop, start, seen)
-        while _get(seen) < seconds * FPS:
+        while seen.value < seconds * FPS:
             time.sleep(0.1)
-        _end(worker, signal.SIGTERM)
+        worker.terminate()
+        worker.join()
         outcome.true["shop-0"] = undisturbed(shop, boxes, start)
         outcome.found["shop-0"] = _rows(folder / "home" / "lake", "shop-0")
     return outcome
@@ -149,53 +156,32 @@ def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: 
 class _Story(BoxesCamera):
     """A scene that waits for whoever watches it. seen: how many of its frames were played, shared between processes."""
 
-    def __init__(self, source: str, start: float, seen: mmap.mmap, *, stop: threading.Event) -> None:
+    def __init__(self, source: str, start: float, seen: ctypes.c_int64, *, stop: threading.Event) -> None:
         super().__init__(parse_scene(source.removeprefix("boxes:")), camera_id="door", stop=stop)
         self._start, self._seen = start, seen
 
     def frames(self) -> Iterator[Frame]:
         while not self._stop.wait(1 / FPS):
-            index = _get(self._seen)
+            index = self._seen.value
             t = self._start + index / FPS
             self.health.note_frame(t)
             yield self._frame(index, t)
-            _put(self._seen, index + 1)
+            self._seen.value = index + 1
 
 
-def _get(seen: mmap.mmap) -> int:
-    return int.from_bytes(seen[:8])
-
-
-def _put(seen: mmap.mmap, count: int) -> None:
-    seen[:8] = count.to_bytes(8)
-
-
-def _end(worker: int, how: signal.Signals) -> None:
-    os.kill(worker, how)
-    os.waitpid(worker, 0)
-
-
-def _fork(home: Path, shop: Shop, start: float, seen: mmap.mmap) -> int:
+def _fork(home: Path, shop: Shop, start: float, seen: ctypes.c_int64) -> ForkServerProcess:
     """A process that watches the shop's camera until it is told to stop; it has seen a frame when this returns."""
-    before = _get(seen)
-    child = os.fork()
-    if child:
-        while _get(seen) == before:
-            if os.waitpid(child, os.WNOHANG)[0]:
-                raise RuntimeError("the worker ended before it saw anything")
-            time.sleep(0.005)
-        return child
-    code = 1
-    try:
-        _watch(home, shop, start, seen)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the edge of a process
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+    before = seen.value
+    worker = _SERVER.Process(target=_watch, args=(home, shop, start, seen))
+    worker.start()
+    while seen.value == before:
+        if not worker.is_alive():
+            raise RuntimeError("the worker ended before it saw anything")
+        time.sleep(0.005)
+    return worker
 
 
-def _watch(home: Path, shop: Shop, start: float, seen: mmap.mmap) -> None:
+def _watch(home: Path, shop: Shop, start: float, seen: ctypes.c_int64) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = load_settings({"VITRINA_HOME": str(home), "VITRINA_LAKE_COMMIT_S": "2"})
