@@ -241,6 +241,16 @@ class Settings:
         return self.home / "lake"
 
     @property
+    def sums(self) -> Path:
+        """What each shop's days add up to."""
+        return self.home / "sums"
+
+    @property
+    def chain_sums(self) -> Path:
+        """What the whole chain's days add up to."""
+        return self.home / "chain-sums"
+
+    @property
     def exports(self) -> Path:
         """Where exports may write, with the default filled in."""
         return Path(self.export_folder).expanduser() if self.export_folder else self.home / "exports"
