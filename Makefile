@@ -21,7 +21,7 @@ demo: $(VENV)/.run ## fill a demo chain, play a clip through the real pipeline, 
 	$(BIN)/vitrina demo $(if $(VIDEO),--video "$(VIDEO)")
 
 test: $(VENV)/.test ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.test $(VENV)/.slow .cache/system-packages ## the tests that need minutes, a real browser, a real server or real recordings
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 
 from benchmarks.table import BarRow, Report
+from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.period import marks_of
 from vitrina.floor.setup import shops
@@ -100,9 +101,11 @@ def _measure(home: Path, chain: Chain) -> tuple[list[Timed], float]:
     settings = load_settings({"VITRINA_HOME": str(home)})
     cookie = _fill(settings, chain)
     start = time.perf_counter()
-    book = Ledger(Lake(settings.lake, tables=FLOOR_TABLES), settings.home / "sums")
+    lake, yesterday = Lake(settings.lake, tables=FLOOR_TABLES), END_DAY - timedelta(days=1)
+    book = Ledger(lake, settings.sums)
     for shop in chain.shops:
-        book.fill(shop.slug, marks_of(shop, ()), chain.days[0], END_DAY - timedelta(days=1))
+        book.fill(shop.slug, marks_of(shop, ()), chain.days[0], yesterday)
+    ChainLedger(lake, settings.chain_sums).fill(chain.shops, chain.days[0], yesterday)
     added_up_s = time.perf_counter() - start
     with serving(settings) as address, browser(address, cookie) as client:
         time.sleep(SETTLED_S)

@@ -1,18 +1,19 @@
 """`kill -9` of our processes at random moments, against the same shops undisturbed: nothing lost, nothing twice.
 
-A whole `vitrina up` with real processes watches shops whose scenes go on while nobody watches. Camera workers, the web,
-the job worker (kept busy with upkeep of the lake), the process for connections and the supervisor itself are killed at
-seeded random moments, one as soon as all are back from the one before. A supervisor is started again by whoever keeps
-services running; here, that is us.
+A whole `vitrina up` with real processes watches scripted shops. Camera workers, the web, the job worker (kept busy with
+upkeep of the lake), the process for connections and the supervisor itself are killed at seeded random moments of the
+scene, one after all are back from the one before. A supervisor is started again by whoever keeps services running;
+here, that is us.
 
-How long a killed worker is away is up to the machine. The scene passes in real time where a worker is back within
-`BACK_S`, and slower where it is not, so that it is always the same story: a few seconds that nobody watched.
+How long a killed worker is away is up to the machine, and what comes and goes meanwhile nobody can know. So a scene
+stands still while nobody watches it. What is told to be lost or twice is then ours: frames that a worker had taken and
+not yet kept are gone with it, a second or two of its scene, and `skip_s` beyond for a worker that is killed alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import multiprocessing
 import os
 import random
 import signal
@@ -22,11 +23,11 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ import psutil
 
 from benchmarks.scene import EMPTY_S, FPS, scene, write_shop
 from benchmarks.table import BarRow, Report
-from vitrina.floor.camera.boxes import BoxesCamera, parse_scene
-from vitrina.floor.frame import Frame
+from vitrina.floor.camera import open_camera
+from vitrina.floor.camera.boxes import frames_played
 from vitrina.floor.given import GivenBoxes
 from vitrina.floor.layout import Shop
 from vitrina.floor.pipeline import Pipeline
@@ -49,8 +50,9 @@ from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
 from vitrina.work import jobs
 
-KILLS, SHOPS, SECONDS, SEED = 100, 3, 300.0, 20
-BACK_S = 1.0
+KILLS, SHOPS, SECONDS, SEED = 100, 3, 1200.0, 20
+KILL_EVERY_S = 3.0
+"""Of a scene, about, between two kills; the rest is until all are back."""
 FORKED_S = 0.2
 """What of the scene a forked worker plays beyond its life, about."""
 FRESH_S = 2.5
@@ -59,6 +61,9 @@ WEIGHTS = {"cameras": 13, "jobs": 3, "web": 2, "connect": 1, "up": 1}
 UPKEEP = ("lake.compact", "lake.retain", "lake.recover")
 UPKEEP_EVERY_S = 4.0
 COUNTED = ("crossings", "visits", "waits")
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload([__name__])
 
 Span = tuple[float, float]
 Facts = dict[str, list[dict[str, Any]]]
@@ -72,8 +77,7 @@ class Outcome:
     true: dict[str, Facts] = field(default_factory=dict)
     found: dict[str, Facts] = field(default_factory=dict)
     log: str = ""
-    start_s: float = 0.0
-    speed: float = 1.0
+    took_s: float = 0.0
 
 
 def run() -> Report:
@@ -83,125 +87,89 @@ def run() -> Report:
     bars += compare(outcome)
     gaps = [row["gap_s"] for facts in outcome.found.values() for row in facts["gaps"]]
     rows: list[list[object]] = [[label, *told] for label, told in tally(outcome).items()]
-    rows.append(["a worker's start, s; speed of the scene", round(outcome.start_s, 1), round(outcome.speed, 2)])
-    rows.append(["pauses over 2 s: how many, longest s", len(gaps), round(max(gaps, default=0.0), 1)])
+    rows.append(["seconds of the scene; that it took", SECONDS, round(outcome.took_s)])
+    rows.append(["pauses of the scene over 2 s: how many, longest s", len(gaps), round(max(gaps, default=0.0), 1)])
     killed = ", ".join(f"{count} × {kind}" for kind, count in outcome.killed.most_common())
     return Report(f"kill -9: {killed}; {SHOPS} shops for {SECONDS:g} s", ["what", "undisturbed", "killed"], rows, bars)
 
 
-def disturb(*, kills: int, shops: int, seconds: float, seed: int, back_s: float = BACK_S) -> Outcome:
-    """A run of a scene of `seconds` with so many kills in it. back_s: of the scene, that starting a worker takes."""
+def disturb(*, kills: int, shops: int, seconds: float, seed: int) -> Outcome:
+    """A run of a scene of `seconds` with so many kills in it, if it is long enough for them."""
     with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
         folder, outcome = Path(name), Outcome()
         scenes = {f"shop-{n}": scene(seconds, seed=seed + n) for n in range(shops)}
+        played = {slug: folder / f"{slug}.played" for slug in scenes}
         home = Home(folder, workers=shops)
-        first = folder / "first"
-        outcome.start_s = Home(first, workers=1).time_to_start(write_shop(first, "first", scenes["shop-0"], ""))
-        outcome.speed = speed = min(1.0, back_s / outcome.start_s)
-        start = float(round(time.time() + 10 + (5 + shops) * outcome.start_s))
-        moment = datetime.fromtimestamp(start, UTC).isoformat()
-        query = f"start={moment}&speed={speed:g}&frames={round(seconds * FPS)}"
-        files = {slug: write_shop(folder, slug, boxes, query) for slug, boxes in scenes.items()}
-        for file in files.values():
+        began = float(round(time.time()))
+        for slug, boxes in scenes.items():
+            moment = datetime.fromtimestamp(began, UTC).isoformat()
+            query = f"start={moment}&waits={played[slug]}&frames={round(seconds * FPS)}"
+            file = write_shop(folder, slug, boxes, query)
             home.call("floor", "shop", "apply", str(file))
-        for slug, file in files.items():
-            outcome.true[slug] = undisturbed(parse(file.read_text(), name=file.name).shop, scenes[slug], start)
+            outcome.true[slug] = undisturbed(parse(file.read_text(), name=file.name).shop, boxes, began)
         with home.running():
-            time.sleep(max(0.0, start - time.time()))
-            until = start + (seconds - EMPTY_S) / speed
-            outcome.killed = _kill(home, kills=kills, until=until, chance=random.Random(seed))
-            time.sleep(max(0.0, start + (seconds - 2.0) / speed - time.time()))
+            outcome.killed = _kill(home, played, kills=kills, until_s=seconds - EMPTY_S, chance=random.Random(seed))
+            while min(map(frames_played, played.values())) < seconds * FPS - 2:
+                time.sleep(0.1)
         home.call("lake", "compact")
-        outcome.found = {slug: _rows(home.path / "lake", slug) for slug in files}
-        outcome.log = home.log.read_text()
+        outcome.found = {slug: _rows(home.path / "lake", slug) for slug in scenes}
+        outcome.log, outcome.took_s = home.log.read_text(), time.time() - began
     return outcome
 
 
-def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), down_s: Span = (0.0, 1.0)) -> Outcome:
+def disturb_worker(*, kills: int, seed: int, life_s: Span = (0.0, 3.0), skip_s: Span = (0.0, 1.0)) -> Outcome:
     """One camera's worker, killed again and again, at a random moment after it has seen something.
 
-    It is forked, with all that it imports. The scene goes on by `down_s` between two workers, however long this machine
-    takes to start one: with what was not kept yet, a pause of at most two seconds.
+    It is forked from a server that has imported all it needs and nothing more: the lake's runtime cannot be forked. The
+    scene goes on by `skip_s` between two workers, however long this machine takes to start one: with what was not kept
+    yet, a pause of at most two seconds.
     """
     chance = random.Random(seed)
-    lives = [(chance.uniform(*life_s), chance.uniform(*down_s)) for _ in range(kills)]
-    seconds = sum(life + down + FORKED_S for life, down in lives) + EMPTY_S
+    lives = [(chance.uniform(*life_s), chance.uniform(*skip_s)) for _ in range(kills)]
+    seconds = sum(life + skip + FORKED_S for life, skip in lives) + EMPTY_S
     start = float(round(time.time()))
     with tempfile.TemporaryDirectory(prefix="vitrina-kills-") as name:
         folder, outcome, boxes = Path(name), Outcome(), scene(seconds, seed=seed)
-        shop = parse(write_shop(folder, "shop-0", boxes, f"frames={round(seconds * FPS)}").read_text()).shop
-        seen = mmap.mmap(-1, 8)
-        for life, down in lives:
-            worker = _fork(folder / "home", shop, start, seen)
+        moment, played = datetime.fromtimestamp(start, UTC).isoformat(), folder / "played"
+        query = f"start={moment}&waits={played}&frames={round(seconds * FPS)}"
+        shop = parse(write_shop(folder, "shop-0", boxes, query).read_text()).shop
+        for life, skip in lives:
+            worker = _fork(folder / "home", shop, played)
             time.sleep(life)
-            _end(worker, signal.SIGKILL)
+            worker.kill()
+            worker.join()
             outcome.killed["camera worker"] += 1
-            _put(seen, _get(seen) + round(down * FPS))
-        worker = _fork(folder / "home", shop, start, seen)
-        while _get(seen) < seconds * FPS:
+            played.write_text(f"{frames_played(played) + round(skip * FPS):012d}")
+        worker = _fork(folder / "home", shop, played)
+        while frames_played(played) < seconds * FPS:
             time.sleep(0.1)
-        _end(worker, signal.SIGTERM)
+        worker.terminate()
+        worker.join()
         outcome.true["shop-0"] = undisturbed(shop, boxes, start)
         outcome.found["shop-0"] = _rows(folder / "home" / "lake", "shop-0")
     return outcome
 
 
-class _Story(BoxesCamera):
-    """A scene that waits for whoever watches it. seen: how many of its frames were played, shared between processes."""
-
-    def __init__(self, source: str, start: float, seen: mmap.mmap, *, stop: threading.Event) -> None:
-        super().__init__(parse_scene(source.removeprefix("boxes:")), camera_id="door", stop=stop)
-        self._start, self._seen = start, seen
-
-    def frames(self) -> Iterator[Frame]:
-        while not self._stop.wait(1 / FPS):
-            index = _get(self._seen)
-            t = self._start + index / FPS
-            self.health.note_frame(t)
-            yield self._frame(index, t)
-            _put(self._seen, index + 1)
-
-
-def _get(seen: mmap.mmap) -> int:
-    return int.from_bytes(seen[:8])
-
-
-def _put(seen: mmap.mmap, count: int) -> None:
-    seen[:8] = count.to_bytes(8)
-
-
-def _end(worker: int, how: signal.Signals) -> None:
-    os.kill(worker, how)
-    os.waitpid(worker, 0)
-
-
-def _fork(home: Path, shop: Shop, start: float, seen: mmap.mmap) -> int:
+def _fork(home: Path, shop: Shop, played: Path) -> ForkServerProcess:
     """A process that watches the shop's camera until it is told to stop; it has seen a frame when this returns."""
-    before = _get(seen)
-    child = os.fork()
-    if child:
-        while _get(seen) == before:
-            if os.waitpid(child, os.WNOHANG)[0]:
-                raise RuntimeError("the worker ended before it saw anything")
-            time.sleep(0.005)
-        return child
-    code = 1
-    try:
-        _watch(home, shop, start, seen)
-        code = 0
-    except BaseException:  # noqa: BLE001 - the edge of a process
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+    before = frames_played(played)
+    worker = _SERVER.Process(target=_watch, args=(home, shop))
+    worker.start()
+    while frames_played(played) == before:
+        if not worker.is_alive():
+            raise RuntimeError("the worker ended before it saw anything")
+        time.sleep(0.005)
+    return worker
 
 
-def _watch(home: Path, shop: Shop, start: float, seen: mmap.mmap) -> None:
+def _watch(home: Path, shop: Shop) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     settings = load_settings({"VITRINA_HOME": str(home), "VITRINA_LAKE_COMMIT_S": "2"})
-    camera = _Story(shop.layout.cameras[0].source, start, seen, stop=stop)
-    lake = Lake(home / "lake", tables=FLOOR_TABLES)
-    opened = open_live(shop, "door", lake=lake, settings=settings, version=lambda _: shop)
+    camera = open_camera(shop.layout.cameras[0].source, camera_id="door", stop=stop)
+    opened = open_live(
+        shop, "door", lake=Lake(home / "lake", tables=FLOOR_TABLES), settings=settings, version=lambda _: shop
+    )
     under = CameraWatch(shop.layout.cameras[0], camera.health, opened)
     for _ in watch(camera, under, looker=GivenBoxes(), fps=settings.analysis_fps, stop=stop):
         pass
@@ -228,19 +196,6 @@ class Home:
         )
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
-
-    def time_to_start(self, file: Path) -> float:
-        """Seconds from the start of a camera worker until it watches."""
-        self.call("floor", "shop", "apply", str(file))
-        began = time.monotonic()
-        command = self._command("up", "--only", "cameras")
-        with subprocess.Popen(command, env=self._environ, stdin=subprocess.PIPE, cwd=self._folder) as worker:
-            try:
-                while not list(self.path.glob("journal/*/*/*.json")) and time.monotonic() < began + 120:
-                    time.sleep(0.02)
-                return time.monotonic() - began
-            finally:
-                worker.terminate()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -295,20 +250,20 @@ class Home:
         return [sys.executable, "-m", "vitrina.cli.main", *words]
 
 
-def _kill(home: Home, *, kills: int, until: float, chance: random.Random) -> Counter[str]:
-    """At random moments, one of the processes, when all are there. The supervisor is started again at once."""
-    now = time.time()
-    moments = sorted(chance.uniform(now, until) for _ in range(kills))
+def _kill(home: Home, played: Mapping[str, Path], *, kills: int, until_s: float, chance: random.Random) -> Counter[str]:
+    """One process after the other, at a random moment of the scene when all are there. The supervisor is started again
+    at once.
+    """
     killed: Counter[str] = Counter()
-    upkeep_due = now
-    for moment in moments:
-        while time.time() < min(moment, until) or not _all_there(home):
-            if time.time() >= upkeep_due:
-                home.enqueue(chance.choice(UPKEEP))
-                upkeep_due = time.time() + UPKEEP_EVERY_S
-            if time.time() >= until:
-                return killed
+    upkeep_due = time.time()
+    due_s = chance.uniform(0.0, KILL_EVERY_S)
+    while killed.total() < kills and (now_s := min(map(frames_played, played.values())) / FPS) < until_s:
+        if time.time() >= upkeep_due:
+            home.enqueue(chance.choice(UPKEEP))
+            upkeep_due = time.time() + UPKEEP_EVERY_S
+        if now_s < due_s or not _all_there(home):
             time.sleep(0.02)
+            continue
         there = home.processes()
         kind, victim = chance.choices(there, [WEIGHTS[kind] for kind, _ in there])[0]
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -318,6 +273,7 @@ def _kill(home: Home, *, kills: int, until: float, chance: random.Random) -> Cou
             victim.wait(5)
             home.start()
         home.changed()
+        due_s = now_s + chance.uniform(0.0, 2 * KILL_EVERY_S)
     return killed
 
 

@@ -3,7 +3,7 @@
 The pictures are PETS09-S2L1 enlarged, H.264 at 2 Mb/s, over a real RTSP server (GStreamer's). In the *typical* hour
 people walk through a third of the time; in the *crowded* one all the time, in every stream. Without the recording,
 bars move through a drawn hall. A frame was due when the camera delivered it at the analysis rate, and was dropped when
-the analysis did not come to it before the next one.
+the analysis did not come to it before the newer ones that may wait.
 """
 
 from __future__ import annotations

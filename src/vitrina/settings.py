@@ -266,6 +266,15 @@ class Settings:
         """Where the catalog, its pictures, vectors and index live."""
         return self.home / "lens"
 
+    def sums(self) -> Path:
+        """What each shop's days add up to."""
+        return self.home / "sums"
+
+    @property
+    def chain_sums(self) -> Path:
+        """What the whole chain's days add up to."""
+        return self.home / "chain-sums"
+
     @property
     def exports(self) -> Path:
         """Where exports may write, with the default filled in."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests.floor.camera.test_camera import write_video
 
-from vitrina.errors import ConflictError, InputError
+from vitrina.errors import ConflictError, InputError, StorageError
 from vitrina.floor.camera import FileCamera, RecordedCamera
 from vitrina.floor.frame import Frame
 from vitrina.floor.geometry.ground import fit_ground
@@ -270,3 +270,22 @@ def test_a_copy_of_a_recording_is_the_same_recording(tmp_path: Path) -> None:
 
     with pytest.raises(ConflictError):
         open_file(tmp_path, copy, input="256x352")
+
+
+def test_rows_that_the_disk_did_not_take_are_written_with_the_next(tmp_path: Path) -> None:
+    settings = load_settings({"VITRINA_HOME": str(tmp_path)})
+    *_, sink = open_live(shop(), "door", lake=open_lake(tmp_path), settings=settings, version=lambda _: shop())
+    run_file(tmp_path / "other", walk(8.0))
+    crossings, visits = rows(tmp_path / "other", "crossings"), rows(tmp_path / "other", "visits")
+    journal = tmp_path / "journal" / "riga-1" / "door"
+
+    journal.rename(journal.with_name("away"))
+    sink.note({"crossings": crossings})
+    with pytest.raises(StorageError, match="cannot be written"):
+        sink.keep()
+    journal.with_name("away").rename(journal)
+    sink.note({"visits": visits})
+    sink.close()
+
+    assert rows(tmp_path, "crossings") == crossings
+    assert rows(tmp_path, "visits") == visits

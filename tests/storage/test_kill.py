@@ -30,13 +30,16 @@ def test_four_writers_with_500_appends_each_under_20_kills_lose_nothing_and_doub
 
 
 def run(folder: Path, *, writers: int, appends: int, kills: int, commit_rows: int, seed: int, pause_s: float) -> int:
-    """Keep the writers running until each has finished; kill one of them now and then, and compact meanwhile."""
+    """Keep the writers running until each has finished; kill one of them now and then, and compact meanwhile.
+
+    Kills come as the work goes on, not as time does, so that a busy machine gets as many of them.
+    """
     chance = random.Random(seed)
     names = [f"w{number}" for number in range(writers)]
     arguments = (str(appends), str(commit_rows), str(pause_s))
     running = {name: start(folder, name, *arguments) for name in names}
-    lake, killed = lake_of(folder), 0
-    next_kill, next_compaction = kill_time(chance), time.monotonic() + 5
+    lake, killed, next_compaction = lake_of(folder), 0, time.monotonic() + 5
+    kill_at = sorted(chance.sample(range(1, round(0.6 * writers * appends)), kills))
     deadline = time.monotonic() + 400
     while running and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -48,10 +51,9 @@ def run(folder: Path, *, writers: int, appends: int, kills: int, commit_rows: in
                 assert process.returncode == -9, (folder / f"{name}.errors").read_text()
                 running[name] = start(folder, name, *arguments)
         busy = sorted(name for name in running if (folder / f"{name}.begun").exists())
-        if killed < kills and busy and time.monotonic() >= next_kill:
+        if killed < kills and busy and appended(folder) >= kill_at[killed]:
             running[chance.choice(busy)].kill()
             killed += 1
-            next_kill = kill_time(chance)
         if time.monotonic() >= next_compaction:
             lake.compact(grace_s=0)
             next_compaction = time.monotonic() + 5
@@ -59,8 +61,8 @@ def run(folder: Path, *, writers: int, appends: int, kills: int, commit_rows: in
     return killed
 
 
-def kill_time(chance: random.Random) -> float:
-    return time.monotonic() + chance.uniform(0.2, 1.5)
+def appended(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("*.acknowledged"))
 
 
 def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:

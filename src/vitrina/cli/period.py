@@ -15,6 +15,8 @@ from vitrina.cli.lake import open_lake, retention_rules
 from vitrina.cli.place import find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
+from vitrina.floor.measures.chainledger import ChainLedger
+from vitrina.floor.measures.chainrows import last_whole_day
 from vitrina.floor.measures.compared import PeriodFigures
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.period import Span, before, marks_of, period_figures, year_before
@@ -95,10 +97,10 @@ def parse_day(text: str, today: date) -> date:
 
 
 def open_ledger(settings: Settings, lake: Source) -> Ledger:
-    return Ledger(lake, settings.home / "sums")
+    return Ledger(lake, settings.sums)
 
 
-def add_up_days(settings: Settings, lake: Source, *, check: Callable[[], None]) -> int:
+def add_up_days(settings: Settings, lake: Lake, *, check: Callable[[], None]) -> int:
     """Add up the days of every shop that are over; gives how many were missing. check: ends it early by raising."""
     added, book = 0, open_ledger(settings, lake)
     with database_session(settings) as session:
@@ -108,6 +110,10 @@ def add_up_days(settings: Settings, lake: Source, *, check: Callable[[], None]) 
         today = ShopClock(shop.timezone, shop.day_starts).business_day(datetime.now(UTC))
         first, last = today - timedelta(days=FILLED_DAYS), today - timedelta(days=1)
         added += book.fill(shop.slug, marks_of(shop, layouts), first, last, on_month=check)
+    if len(there) > 1:  # one shop is no chain
+        last = last_whole_day([shop for shop, _ in there], datetime.now(UTC))
+        chain = ChainLedger(lake, settings.chain_sums)
+        chain.fill([shop for shop, _ in there], last - timedelta(days=FILLED_DAYS), last, on_month=check)
     return added
 
 
@@ -116,6 +122,7 @@ def forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:
     first = lake.expired(retention_rules(settings), now).get("visits")
     if first is not None:
         open_ledger(settings, lake).forget_before(first)
+        ChainLedger(lake, settings.chain_sums).forget_before(first)
 
 
 def write_page(path: Path, page: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -86,26 +87,33 @@ class Sink(Protocol):
 
 
 class LiveSink:
-    """For a camera that cannot be watched again: rows and state go to a journal about once a second."""
+    """For a camera that cannot be watched again: rows and state go to a journal about once a second.
+
+    A thread writes, so that a slow disk holds up no camera; what was not written when the worker is killed is as if
+    those frames had never come.
+    """
 
     def __init__(self, journal: Journal, going_on: Resumed) -> None:
         self._journal = journal
         self._going_on = going_on
         self._rows: Rows = {}
         self._due = time.monotonic()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="note")
+        self._under_way: tuple[Rows, Future[None]] | None = None
         if going_on.rows:
             self.note(going_on.rows)
 
     def note(self, rows: Rows) -> None:
+        """Raises StorageError when what was written last is not on the disk; it is tried again with the next."""
         for table, some in rows.items():
             self._rows.setdefault(table, []).extend(some)
-        if time.monotonic() >= self._due:
-            self.keep()
+        if time.monotonic() >= self._due and (self._under_way is None or self._under_way[1].done()):
+            self._write()
             self._due = time.monotonic() + NOTE_EVERY_S
 
     def keep(self) -> None:
-        self._journal.note(self._rows, self._going_on.state())
-        self._rows = {}
+        self._write()
+        self._settle()
 
     def finish(self) -> None:
         """A live camera comes to no end: what is open goes on with the next start."""
@@ -115,7 +123,25 @@ class LiveSink:
         try:
             self.keep()
         finally:
+            self._writer.shutdown()
             self._journal.close()
+
+    def _write(self) -> None:
+        self._settle()
+        draft = self._journal.entry(self._rows, self._going_on.state())
+        self._under_way = self._rows, self._writer.submit(self._journal.put, draft)
+        self._rows = {}
+
+    def _settle(self) -> None:
+        """Wait for the write that is under way; what it could not write is there again."""
+        if self._under_way is None:
+            return
+        (written, write), self._under_way = self._under_way, None
+        try:
+            write.result()
+        except BaseException:
+            self._rows = {name: [*written.get(name, []), *self._rows.get(name, [])] for name in written | self._rows}
+            raise
 
 
 class FileSink:

@@ -33,6 +33,13 @@ RowsByTable = Mapping[str, Sequence[Mapping[str, Any]]]
 _LOCK = ".lock"
 
 
+class Draft(NamedTuple):
+    """An entry that is not on disk yet."""
+
+    content: bytes
+    rows: int
+
+
 class Journal:
     """One worker's entries below `folder`, locked against other workers; `writer_id` is its own in the lake.
 
@@ -71,11 +78,19 @@ class Journal:
 
     def note(self, rows: RowsByTable, state: State) -> None:
         """Rows and state are safe on this machine's disk when this returns. Raises InputError or StorageError."""
-        self._check_open()
+        self.put(self.entry(rows, state))
+
+    def entry(self, rows: RowsByTable, state: State) -> Draft:
+        """What `put` will write: rows and state as they are now, whatever happens to them meanwhile. InputError."""
         tables = {table: self._lake.conform(table, list(some)) for table, some in rows.items() if some}
+        return Draft(_content(_Entry(state, tables)), sum(table.num_rows for table in tables.values()))
+
+    def put(self, draft: Draft) -> None:
+        """Safe on this machine's disk when this returns, however long the disk takes. Raises StorageError."""
+        self._check_open()
         self._last += 1
-        _write(self._folder / f"{self._last:012d}.json", _Entry(state, tables))
-        self._noted_rows += sum(table.num_rows for table in tables.values())
+        _write(self._folder / f"{self._last:012d}.json", draft.content)
+        self._noted_rows += draft.rows
         if self._noted_rows >= self._commit_rows:
             self._noted_rows = 0
             self._wake.set()
@@ -197,7 +212,7 @@ def _commit(folder: Path, lake: Lake, writer_id: str) -> int:
     for _, path in entries[:-1]:
         path.unlink()
     if last is not None and last.rows:
-        _write(entries[-1][1], _Entry(last.state, {}))
+        _write(entries[-1][1], _content(_Entry(last.state, {})))
     return sum(part.num_rows for parts in waiting.values() for part in parts)
 
 
@@ -207,13 +222,17 @@ def _entries(folder: Path) -> Iterator[tuple[int, Path]]:
             yield int(path.stem), path
 
 
-def _write(path: Path, entry: _Entry) -> None:
+def _content(entry: _Entry) -> bytes:
+    packed = {table: _pack(rows) for table, rows in entry.rows.items()}
+    return json.dumps({"state": entry.state, "rows": packed}).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, also when the power is cut."""
-    content = {"state": entry.state, "rows": {table: _pack(rows) for table, rows in entry.rows.items()}}
     draft = path.with_suffix(".draft")
     try:
         with draft.open("wb") as file:
-            file.write(json.dumps(content).encode())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

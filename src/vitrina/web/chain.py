@@ -18,11 +18,11 @@ from fastapi import Query
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.chain import PROFILES, READS, places
+from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
-from vitrina.floor.measures.chainrows import ChainRows, read_chain
+from vitrina.floor.measures.chainrows import ChainRows, last_whole_day
 from vitrina.floor.measures.standing import SORTS, Chain, compose
 from vitrina.floor.setup.shops import layout_changes
-from vitrina.product import ShopClock
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.shops import all_shops, newest_change, visible_shops
 from vitrina.web.site import Site
@@ -77,7 +77,7 @@ def read_period(site: Site, first: str | None, last: str | None, against: str = 
 
     Raises InputError for what is no date, or a period that is empty, in the future or too long.
     """
-    newest = last_whole_day(site)
+    newest = newest_whole_day(site)
     until = min(parse_date(last, "to"), newest) if last else newest
     since = parse_date(first, "from") if first else until - timedelta(days=TWO_WEEKS - 1)
     if since > until:
@@ -96,10 +96,8 @@ def check_asked(period: Period, measure: str, sort: str) -> Asked:
     return Asked(period, measure, sort)
 
 
-def last_whole_day(site: Site) -> date:
-    """The newest business day that is over in every shop of the chain."""
-    clocks = {(shop.timezone, shop.day_starts) for shop in all_shops(site)} or {("UTC", datetime.min.time())}
-    return min(ShopClock(*clock).business_day(site.figures.now()) for clock in clocks) - timedelta(days=1)
+def newest_whole_day(site: Site) -> date:
+    return last_whole_day(all_shops(site), site.figures.now())
 
 
 def chain_figures(site: Site, who: SignedIn, period: Period, *, action: str = "figures.view") -> Chain:
@@ -190,7 +188,8 @@ def _rows(site: Site, first: date, last: date) -> _Kept:
     latest: list[_Kept] = site.figures.once(("chain latest", first, last, newest_change(site)), list)
 
     def read() -> _Kept:
-        kept = _Kept(read_chain(site.lake, shops, first, last), marks)
+        book = ChainLedger(site.lake, site.settings.chain_sums)
+        kept = _Kept(book.read(shops, first, last), marks)
         latest[:] = [kept]
         return kept
 

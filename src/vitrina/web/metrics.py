@@ -40,7 +40,7 @@ CAMERA_GAUGES: Mapping[str, tuple[str, str]] = {
 CAMERA_COUNTERS: Mapping[str, tuple[str, str]] = {
     "vitrina_camera_frames": ("frames", "Frames that came."),
     "vitrina_camera_frames_dropped": ("dropped", "Frames that came late or out of order and were left out."),
-    "vitrina_camera_frames_missed": ("missed", "Frames that were not looked at: a newer one was there already."),
+    "vitrina_camera_frames_missed": ("missed", "Frames that were not looked at: newer ones were waiting already."),
     "vitrina_camera_frames_damaged": ("damaged", "Frames that could not be decoded."),
     "vitrina_camera_reconnects": ("reconnects", "How often the source was opened again."),
     "vitrina_camera_clock_jumps": ("clock_jumps", "How often the source's clock was found wrong and set anew."),

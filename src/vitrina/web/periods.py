@@ -115,7 +115,7 @@ def layouts_of(site: Site, slug: str) -> tuple[Layout, ...]:
 
 
 def ledger(site: Site) -> Ledger:
-    return Ledger(site.lake, site.settings.home / "sums")
+    return Ledger(site.lake, site.settings.sums)
 
 
 def figures_of(site: Site, asked: ShopPeriod) -> PeriodFigures:

@@ -11,6 +11,7 @@ import pytest
 
 from vitrina.errors import CameraError, InputError
 from vitrina.floor.camera import BoxesCamera, open_camera
+from vitrina.floor.camera.boxes import frames_played
 from vitrina.floor.given import GivenBoxes
 
 SCENE = "".join(f"{frame},1,{10 * frame},20,30,60,0.9\n" for frame in range(1, 6))
@@ -45,6 +46,19 @@ def test_a_scene_with_a_beginning_goes_on_while_nobody_watches(tmp_path: Path) -
     assert 0.3 <= later.t - first.t <= 0.6
     assert later.t == pytest.approx(time.time(), abs=0.3)
     assert (later.index - first.index) / 20 == pytest.approx(later.t - first.t)
+
+
+def test_a_scene_that_waits_goes_on_where_it_stood_when_nobody_watched(tmp_path: Path) -> None:
+    start, file = "2026-03-02T09:00:00+00:00", tmp_path / "played"
+    first = list(islice(camera(tmp_path, start=start, fps=20, waits=file).frames(), 3))
+    time.sleep(0.3)
+    later = next(iter(camera(tmp_path, start=start, fps=20, waits=file).frames()))
+
+    assert [frame.index for frame in first] == [0, 1, 2]
+    assert later.index == frames_played(file) == 2  # the third was shown, and nobody came for the next
+    assert later.t - first[0].t == pytest.approx(2 / 20)
+    with pytest.raises(CameraError, match="cannot keep how far the scene is"):
+        next(iter(camera(tmp_path, waits=tmp_path / "nowhere" / "played").frames()))
 
 
 def test_ten_seconds_of_a_fast_scene_pass_in_one(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import pytest
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures import chain, quality
 from vitrina.floor.measures.cards import MEASURES
-from vitrina.floor.measures.chainrows import read_chain
+from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.quality import CHECKED_TABLES as CHECKED
@@ -319,7 +319,7 @@ def test_the_day_page_shows_the_same_numbers(engine: Opened, told: Chain) -> Non
 
 
 def test_the_chain_shows_the_same_numbers(engine: Opened, told: Chain) -> None:
-    shown, expected = (read_chain(lake, told.shops, *SPAN) for lake in (engine(told), told.lake))
+    shown, expected = (ChainLedger(lake).read(told.shops, *SPAN) for lake in (engine(told), told.lake))
 
     assert shown.entries.sum() > 0
     for field in fields(expected):

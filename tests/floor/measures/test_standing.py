@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.floor.measures.chain import CHAIN, PROFILES, chain_tables
+from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
-from vitrina.floor.measures.chainrows import read_chain
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.standing import belong_together, compose, suppress
 
@@ -44,8 +44,8 @@ def chain(lake, *stories, k_anonymity=0, against=None):
         if any(story.rows.values()):
             story.store()
     shops = [story.shop for story in stories]
-    rows = read_chain(lake, shops, DAYS[0], DAYS[-1])
-    return compose(shops, rows, read_chain(lake, shops, *against) if against else None, k_anonymity=k_anonymity)
+    rows = ChainLedger(lake).read(shops, DAYS[0], DAYS[-1])
+    return compose(shops, rows, ChainLedger(lake).read(shops, *against) if against else None, k_anonymity=k_anonymity)
 
 
 def random_day(story, day, chance):
@@ -113,7 +113,7 @@ def test_one_day_of_the_chain_is_the_day_of_its_page(lake, shop):
     random_day(story, DAYS[0], chance)
     story.store()
     day = day_figures(lake, story.shop, DAYS[0], k_anonymity=0)
-    rows = read_chain(lake, [story.shop], DAYS[0], DAYS[0])
+    rows = ChainLedger(lake).read([story.shop], DAYS[0], DAYS[0])
     found = compose([story.shop], rows, None, k_anonymity=0)
     for name in ("footfall", "conversion", "average_ticket", "shopper_yield", "queue_wait_p90", "abandonment"):
         assert found.columns[name].value[0] == pytest.approx(day.figures[name].value), name

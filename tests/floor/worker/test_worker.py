@@ -17,6 +17,7 @@ from vitrina.errors import CameraError
 from vitrina.floor.people import wide_input_hw
 from vitrina.floor.worker.client import all_health, ask
 from vitrina.floor.worker.inputs import InputChoice
+from vitrina.floor.worker.lane import WAITING
 from vitrina.floor.worker.worker import Wanted, Worker
 
 FAST = 1000.0
@@ -129,20 +130,24 @@ def deliver_without_analysis(floor: Shopfloor, slug: str, thing: np.ndarray) -> 
     time.sleep(0.1)
 
 
-def test_while_the_analysis_is_busy_only_the_newest_frame_waits_and_the_others_are_counted(floor: Shopfloor) -> None:
+def test_while_the_analysis_is_busy_a_few_frames_wait_in_order_and_older_ones_are_counted(floor: Shopfloor) -> None:
     worker = Worker(floor.home, lambda: wanted(floor, "door", "till"), fps=FAST)
     worker.tend()
-    for grey in (1, 2, 3):
+    for grey in range(1, WAITING + 3):
         deliver_without_analysis(floor, "door", picture(grey))
     deliver_without_analysis(floor, "till", picture())
 
-    assert worker.round() == 2
-    assert worker.round() == 0
-
+    seen = []
+    rounds = []
     door = worker.lanes["riga-1", "door"]
+    while looked := worker.round():
+        rounds.append(looked)
+        assert door.newest.seen is not None
+        seen.append(int(door.newest.seen.frame.rgb.max()))
+
     assert door.missed == 2
-    assert door.newest.seen is not None
-    assert door.newest.seen.frame.rgb.max() == 3
+    assert seen == list(range(3, WAITING + 3))
+    assert rounds == [2] + [1] * (WAITING - 1)
     assert sorted(floor.looker.rounds[0]) == ["riga-1/door", "riga-1/till"]  # looked at together
     for lane in worker.lanes.values():
         lane.close()

@@ -4,7 +4,8 @@ Never one question a shop: a thousand shops are a thousand rows of the same answ
 layouts comes as two small tables beside those of the lake (`lines`, `zones`), and the opening hours as a third
 (`hours`), so the text of a question is the same for every chain and runs on DuckDB and Spark alike.
 
-A median or a percentile of a period is not made of its days' medians: `dwell` and `waits` ask for the period itself.
+Every answer is by business day, so that a day's can be kept once it is over (`chainledger.py`). A median or a
+percentile of a period is not made of its days' medians: `dwells` and `queues` give the single times, as lists.
 """
 
 from __future__ import annotations
@@ -122,14 +123,9 @@ def sales_quarters(tables: Tables) -> ibis.Table:
     return _takings(_by_quarter(receipts(tables), "currency"))
 
 
-def dwell_by_day(tables: Tables) -> ibis.Table:
-    """Visits and their median dwell, by day and kind of zone."""
-    return _stays(tables).group_by((*BY_DAY, "kind")).agg(n=_.count(), value=_.dwell_s.median())
-
-
-def dwell(tables: Tables) -> ibis.Table:
-    """Visits and their median dwell over the whole period, by kind of zone."""
-    return _stays(tables).group_by(("shop_id", "kind")).agg(n=_.count(), value=_.dwell_s.median())
+def dwells(tables: Tables) -> ibis.Table:
+    """Every visit's seconds in a zone, by day and kind of zone."""
+    return _stays(tables).group_by((*BY_DAY, "kind")).agg(n=_.count(), dwell_s=_.dwell_s.collect())
 
 
 def stops(tables: Tables) -> ibis.Table:
@@ -138,14 +134,18 @@ def stops(tables: Tables) -> ibis.Table:
     return longest.group_by(BY_DAY).agg(passers=_.count(), stopped=(_.longest_s >= _.stop_s).cast("int64").sum())
 
 
-def waits_by_day(tables: Tables) -> ibis.Table:
-    """Served, abandoned, and the 90th percentile of the waits that were served, by day."""
-    return _waits(tables["waits"], BY_DAY)
-
-
-def waits(tables: Tables) -> ibis.Table:
-    """The same over the whole period."""
-    return _waits(tables["waits"], ("shop_id",))
+def queues(tables: Tables) -> ibis.Table:
+    """Served, abandoned, and the seconds that each who was served had waited, by day."""
+    served, abandoned = _.outcome == "served", _.outcome == "abandoned"
+    return (
+        tables["waits"]
+        .group_by(BY_DAY)
+        .agg(
+            served=served.cast("int64").sum(),
+            abandoned=abandoned.cast("int64").sum(),
+            wait_s=_.wait_s.collect(where=served),
+        )
+    )
 
 
 def sales(tables: Tables) -> ibis.Table:
@@ -188,11 +188,9 @@ def gaps(tables: Tables) -> ibis.Table:
 
 CHAIN: Mapping[str, ChainQuery] = {
     "entries": entries,
-    "dwell_by_day": dwell_by_day,
-    "dwell": dwell,
+    "dwells": dwells,
     "stops": stops,
-    "waits_by_day": waits_by_day,
-    "waits": waits,
+    "queues": queues,
     "sales": sales,
     "watched": watched,
     "gaps": gaps,
@@ -209,15 +207,6 @@ READS = ("crossings", "visits", "waits", "receipts", "presence", "gaps")
 def _stays(tables: Tables) -> ibis.Table:
     inside = tables["zones"].filter(_.kind.isin(KINDS))
     return customer_visits(tables).inner_join(inside, ["shop_id", "zone_id"])
-
-
-def _waits(table: ibis.Table, keys: tuple[str, ...]) -> ibis.Table:
-    served, abandoned = _.outcome == "served", _.outcome == "abandoned"
-    return table.group_by(keys).agg(
-        served=served.cast("int64").sum(),
-        abandoned=abandoned.cast("int64").sum(),
-        p90=_.wait_s.quantile(0.9, where=served),
-    )
 
 
 def _takings(groups: GroupedTable) -> ibis.Table:

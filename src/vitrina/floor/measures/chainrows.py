@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
 
 import ibis
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.chain import CHAIN, KINDS, READS, open_parts, places
+from vitrina.floor.measures.sumsfile import days_between
 from vitrina.product import ShopClock
 
 Floats = NDArray[np.float64]
@@ -98,17 +99,21 @@ class ChainRows:
         return share_of(self.watched, self.open_s)
 
 
-def read_chain(source: Source, shops: Sequence[Shop], first: date, last: date) -> ChainRows:
-    """The period from `first` to `last` of these shops: one question a table, whatever their number."""
-    days = _days(first, last)
-    tables = {name: source.expr(name, days=(first, last)) for name in READS} | places(shops, days)
-    answers = {name: query(tables).to_pyarrow() for name, query in CHAIN.items()}
-    return arrange(answers, shops, days)
+def ask_chain(source: Source, shops: Sequence[Shop], days: Sequence[date]) -> dict[str, pa.Table]:
+    """The answers to `CHAIN` over days that follow one another."""
+    tables = {name: source.expr(name, days=(days[0], days[-1])) for name in READS} | places(shops, days)
+    return {name: query(tables).to_pyarrow() for name, query in CHAIN.items()}
+
+
+def last_whole_day(shops: Sequence[Shop], now: datetime) -> date:
+    """The newest business day that is over in every one of these shops."""
+    clocks = {(shop.timezone, shop.day_starts) for shop in shops} or {("UTC", time.min)}
+    return min(ShopClock(*clock).business_day(now) for clock in clocks) - timedelta(days=1)
 
 
 def watched_lately(source: Source, shops: Sequence[Shop], first: date, last: date, now: datetime) -> dict[str, float]:
     """Shop to the share of its open camera time that was analysed, on days that are over; NaN where nothing says."""
-    days = _days(first, last)
+    days = days_between(first, last)
     tables = {name: source.expr(name, days=(first, last)) for name in ("presence", "gaps")} | places(shops, days)
     rows, gaps = (CHAIN[name](tables).to_pyarrow() for name in ("watched", "gaps"))
     watched, open_s = _watched(rows, gaps, shops, _Grid(tuple(shop.slug for shop in shops), days))
@@ -134,8 +139,9 @@ def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[
     grid = _Grid(tuple(shop.slug for shop in shops), days)
     own = {shop.slug: shop.currency for shop in shops}
     money, foreign = _own_currency(answers["sales"], own)
-    by_kind = {kind: answers["dwell_by_day"].filter(pc.equal(answers["dwell_by_day"]["kind"], kind)) for kind in KINDS}
-    whole = {kind: answers["dwell"].filter(pc.equal(answers["dwell"]["kind"], kind)) for kind in KINDS}
+    stays = {kind: answers["dwells"].filter(pc.equal(answers["dwells"]["kind"], kind)) for kind in KINDS}
+    dwell = {kind: grid.quantiles(stays[kind], "dwell_s", 0.5) for kind in KINDS}
+    wait_p90, wait = grid.quantiles(answers["queues"], "wait_s", 0.9)
     watched, open_s = _watched(answers["watched"], answers["gaps"], shops, grid)
     simulated = grid.days_of(answers["entries"], "simulated") + grid.days_of(answers["watched"], "simulated")
     return ChainRows(
@@ -147,23 +153,19 @@ def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[
         purchased=grid.days_of(money, "purchased"),
         minor=grid.days_of(money, "minor"),
         foreign=grid.days_of(foreign, "receipts").sum(axis=1),
-        dwell_n={kind: grid.days_of(by_kind[kind], "n") for kind in KINDS},
-        dwell_median={kind: grid.days_of(by_kind[kind], "value", nothing=np.nan) for kind in KINDS},
-        dwell={kind: grid.once(whole[kind], "value") for kind in KINDS},
+        dwell_n={kind: grid.days_of(stays[kind], "n") for kind in KINDS},
+        dwell_median={kind: by_day for kind, (by_day, _) in dwell.items()},
+        dwell={kind: whole for kind, (_, whole) in dwell.items()},
         passers=grid.days_of(answers["stops"], "passers"),
         stopped=grid.days_of(answers["stops"], "stopped"),
-        served=grid.days_of(answers["waits_by_day"], "served"),
-        abandoned=grid.days_of(answers["waits_by_day"], "abandoned"),
-        wait_p90=grid.days_of(answers["waits_by_day"], "p90", nothing=np.nan),
-        wait=grid.once(answers["waits"], "p90"),
+        served=grid.days_of(answers["queues"], "served"),
+        abandoned=grid.days_of(answers["queues"], "abandoned"),
+        wait_p90=wait_p90,
+        wait=wait,
         watched=watched,
         open_s=open_s,
         simulated=np.asarray(simulated.any(axis=1)),
     )
-
-
-def _days(first: date, last: date) -> tuple[date, ...]:
-    return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,24 +175,26 @@ class _Grid:
     shops: tuple[str, ...]
     days: tuple[date, ...]
 
-    def days_of(self, rows: pa.Table, column: str, *, nothing: float = 0.0) -> Floats:
+    def days_of(self, rows: pa.Table, column: str) -> Floats:
         """(shops, days); rows of the same shop and day are added up."""
         where, shop, day = self._places(rows)
-        values = _floats(rows, column)[where]
         found = np.zeros((len(self.shops), len(self.days)))
-        np.add.at(found, (shop, day), np.nan_to_num(values))
-        if np.isnan(nothing):
-            known = np.zeros(found.shape, bool)
-            known[shop[np.isfinite(values)], day[np.isfinite(values)]] = True
-            found[~known] = nothing
+        np.add.at(found, (shop, day), np.nan_to_num(_floats(rows, column)[where]))
         return found
 
-    def once(self, rows: pa.Table, column: str) -> Floats:
-        """(shops,); NaN where there is no row."""
-        found = np.full(len(self.shops), np.nan)
-        codes = self._shop_codes(rows)
-        found[codes[codes >= 0]] = _floats(rows, column)[codes >= 0]
-        return found
+    def quantiles(self, rows: pa.Table, column: str, q: float) -> tuple[Floats, Floats]:
+        """Of the numbers in a column of lists: (shops, days), and (shops,) over all days; NaN without a number."""
+        where, shop, day = self._places(rows)
+        lists = rows[column].filter(pa.array(where)).combine_chunks()
+        counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+        values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), np.float64)
+        by_day = group_quantile(values, np.repeat(shop * len(self.days) + day, counts), self._size, q)
+        whole = group_quantile(values, np.repeat(shop, counts), len(self.shops), q)
+        return by_day.reshape(len(self.shops), len(self.days)), whole
+
+    @property
+    def _size(self) -> int:
+        return len(self.shops) * len(self.days)
 
     def _places(self, rows: pa.Table) -> tuple[Mask, NDArray[np.int64], NDArray[np.int64]]:
         shop, number = self._shop_codes(rows), pc.cast(rows["business_day"], pa.int32()).to_numpy()
@@ -201,6 +205,22 @@ class _Grid:
     def _shop_codes(self, rows: pa.Table) -> NDArray[np.int64]:
         found = pc.index_in(rows["shop_id"], value_set=pa.array(self.shops, pa.string()))
         return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
+
+
+def group_quantile(values: Floats, group: NDArray[np.int64], groups: int, q: float) -> Floats:
+    """(groups,): the quantile of each group's values, between two of them on a straight line; NaN for an empty group.
+
+    Hyndman and Fan 1996, type 7: what NumPy, DuckDB and Spark call a quantile unless told otherwise.
+    """
+    ordered = values[np.lexsort((values, group))]
+    counts = np.bincount(group, minlength=groups)
+    filled = counts > 0
+    place = (counts[filled] - 1) * q
+    below = (np.cumsum(counts) - counts)[filled] + place.astype(np.int64)
+    above = np.minimum(below + 1, np.cumsum(counts)[filled] - 1)
+    found = np.full(groups, np.nan)
+    found[filled] = ordered[below] + (ordered[above] - ordered[below]) * (place % 1.0)
+    return found
 
 
 def _floats(rows: pa.Table, column: str) -> Floats:

@@ -10,10 +10,8 @@ no person's id.
 from __future__ import annotations
 
 import hashlib
-import re
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -21,22 +19,18 @@ from pathlib import Path
 
 import ibis
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from vitrina.errors import StorageError
-from vitrina.floor.measures import queries
+from vitrina.floor.measures import queries, sumsfile
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import Source
 from vitrina.floor.measures.sums import SOURCES, SUMS
-from vitrina.storage.table import PARTITION_MARK
+from vitrina.floor.measures.sumsfile import by_month, day_of, days_between, in_order, in_utc, only
 
 Sums = Mapping[str, pa.Table]
 """Name of the sum to its rows, as in `sums.SUMS`."""
 
 AT_ONCE = 4
 DAYS_AT_ONCE = 31
-_KEPT = "kept"
-_DAY = re.compile(rf"{PARTITION_MARK}business_day=(\d{{4}}-\d\d-\d\d)")
 
 
 class Ledger:
@@ -54,11 +48,11 @@ class Ledger:
 
         over_before: days from this one on may still grow and are not kept.
         """
-        wanted = sorted({day for first, last in days for day in _between(first, last)})
+        wanted = sorted({day for first, last in days for day in days_between(first, last)})
         marked = _marked(marks, self._lake.dialect)
         files = self._files(shop_id, wanted)
         parts = []
-        for month, group in _by_month(wanted).items():
+        for month, group in by_month(wanted).items():
             known = {day: _fingerprint(marked, files[day]) for day in group if day in files}
             parts.append(self._month(shop_id, month, known, files, marks, over_before))
         return _joined(parts)
@@ -71,9 +65,9 @@ class Ledger:
         on_month: called between two months, to end early by raising.
         """
         added = 0
-        marked, wanted = _marked(marks, self._lake.dialect), list(_between(first, last))
+        marked, wanted = _marked(marks, self._lake.dialect), list(days_between(first, last))
         files = self._files(shop_id, wanted)
-        for month, group in _by_month(wanted).items():
+        for month, group in by_month(wanted).items():
             on_month()
             known = {day: _fingerprint(marked, files[day]) for day in group if day in files}
             stale = known.items() - self._load(shop_id, month)[0].items()
@@ -91,7 +85,7 @@ class Ledger:
                 fresh, kept = self._load(file.parent.name, file.stem)
                 later = {day: mark for day, mark in fresh.items() if day >= first}
                 if later.keys() != fresh.keys():
-                    self._store(file.parent.name, file.stem, _only(kept, list(later)), later)
+                    self._store(file.parent.name, file.stem, only(kept, list(later)), later)
 
     def _month(
         self,
@@ -115,10 +109,10 @@ class Ledger:
         lasting = {day: known[day] for day in missing if day < over_before}
         if lasting:
             others = {day: mark for day, mark in fresh.items() if day not in missing}
-            sums = _joined([_only(kept, list(others)), *(_only(part, list(lasting)) for part in added)])
-            self._store(shop_id, month, _in_order(sums), others | lasting)
-        found = _joined([_only(kept, [day for day in known if day not in missing]), *added])
-        return _in_order(found) if kept and added else found
+            sums = _joined([only(kept, list(others)), *(only(part, list(lasting)) for part in added)])
+            self._store(shop_id, month, in_order(sums), others | lasting)
+        found = _joined([only(kept, [day for day in known if day not in missing]), *added])
+        return in_order(found) if kept and added else found
 
     def _files(self, shop_id: str, days: Sequence[date]) -> dict[date, dict[str, list[str]]]:
         """The lake's files of each wanted day that has any, by table."""
@@ -128,8 +122,7 @@ class Ledger:
         wanted = set(days)
         for table in SOURCES:
             for file in self._lake.files(table, shop_id=shop_id, days=(days[0], days[-1])):
-                named = _DAY.search(file)
-                if named and (day := date.fromisoformat(named[1])) in wanted:
+                if (day := day_of(file)) in wanted:
                     found[day][table].append(file)
         return dict(found)
 
@@ -153,35 +146,10 @@ class Ledger:
         return self._folder / shop_id / f"{month}.arrow" if self._folder else None
 
     def _load(self, shop_id: str, month: str) -> tuple[dict[date, str], Sums]:
-        """What is kept of a month, by day its fingerprint; nothing when it was kept by another version of us."""
-        path = self._path(shop_id, month)
-        if path is None or not path.is_file():
-            return {}, {}
-        try:
-            with pa.memory_map(str(path)) as source:
-                kept, *tables = [pa.ipc.open_stream(source).read_all() for _name in (_KEPT, *SUMS)]
-        except (pa.ArrowInvalid, OSError):
-            return {}, {}
-        if any(table.schema != _schemas()[name] for name, table in zip(SUMS, tables, strict=True)):
-            return {}, {}
-        marks = zip(*(kept[name].to_pylist() for name in ("business_day", "fingerprint")), strict=True)
-        return dict(marks), dict(zip(SUMS, tables, strict=True))
+        return sumsfile.load(self._path(shop_id, month), _schemas())
 
     def _store(self, shop_id: str, month: str, sums: Sums, fingerprints: Mapping[date, str]) -> None:
-        """Replace the month's file in one step, so that readers see the old one or the new one."""
-        path = self._path(shop_id, month)
-        if path is None:
-            return
-        columns = {"business_day": pa.array(fingerprints, pa.date32()), "fingerprint": pa.array(fingerprints.values())}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as target:
-                for table in (pa.table(columns), *(sums[name] for name in SUMS)):
-                    with pa.ipc.new_stream(target, table.schema) as stream:
-                        stream.write_table(table)
-            Path(target.name).replace(path)
-        except OSError as error:
-            raise StorageError(f"{path}: cannot keep the sums of {month}: {error.strerror}") from error
+        sumsfile.store(self._path(shop_id, month), {name: sums[name] for name in SUMS}, fingerprints)
 
 
 def prepare(marks: Marks, dialect: str = "duckdb") -> None:
@@ -216,26 +184,11 @@ def _fingerprint(marked: bytes, files: Mapping[str, Sequence[str]]) -> str:
     return digest.hexdigest()
 
 
-def _only(sums: Sums, days: Sequence[date]) -> Sums:
-    wanted = pa.array(days, pa.date32())
-
-    def cut(table: pa.Table) -> pa.Table:
-        inside = pc.is_in(table["business_day"], value_set=wanted)
-        return table if pc.all(inside, min_count=0).as_py() else table.filter(inside)
-
-    return {name: cut(table) for name, table in sums.items()}
-
-
 @cache
 def _schemas() -> Mapping[str, pa.Schema]:
     """The columns of each sum, whichever engine answered: times are in UTC, and said to be."""
     tables, nothing = queries.unbound(), Marks(())
-    return {name: _in_utc(made(tables, nothing).schema().to_pyarrow()) for name, made in SUMS.items()}
-
-
-def _in_utc(schema: pa.Schema) -> pa.Schema:
-    utc = pa.timestamp("us", "UTC")
-    return pa.schema([field.with_type(utc) if pa.types.is_timestamp(field.type) else field for field in schema])
+    return {name: in_utc(made(tables, nothing).schema().to_pyarrow()) for name, made in SUMS.items()}
 
 
 def _joined(parts: Iterable[Sums]) -> Sums:
@@ -245,18 +198,3 @@ def _joined(parts: Iterable[Sums]) -> Sums:
         name: pa.concat_tables([schema.empty_table(), *(part[name] for part in parts)])
         for name, schema in schemas.items()
     }
-
-
-def _in_order(sums: Sums) -> Sums:
-    return {name: table.sort_by("business_day") for name, table in sums.items()}
-
-
-def _by_month(days: Sequence[date]) -> dict[str, list[date]]:
-    months: dict[str, list[date]] = {}
-    for day in days:
-        months.setdefault(f"{day:%Y-%m}", []).append(day)
-    return months
-
-
-def _between(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=number) for number in range((last - first).days + 1))

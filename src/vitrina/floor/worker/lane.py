@@ -1,4 +1,4 @@
-"""One live camera in a worker: a thread opens it, keeps its newest due frame, and opens it again after an error."""
+"""One live camera in a worker: a thread opens it, keeps its newest due frames, and opens it again after an error."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ FRESH_S = 5.0
 """An older picture is not shown as if it were now."""
 LATELY = 0.05
 """How much the newest frame counts in means."""
+WAITING = 4
+"""So many due frames wait for the analysis: a pause of another process on this machine (half a second at 10 frames a
+second) costs no frame, and who watches live is never later than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Opened:
 class Lane:
     """`take` and `step` are for the analysis' thread, `reply` for those who answer, `tend` for who looks after it.
 
-    missed: frames that were due and that the analysis did not come to before the next one.
+    missed: frames that were due and that the analysis did not come to before `WAITING` newer ones.
     watched: what was seen since the camera was opened last. error: why it is not watched now.
     """
 
@@ -66,7 +69,7 @@ class Lane:
         self.was_open = False
         self._trouble = ""
         self._since, self._state = time.time(), "starting"
-        self._waiting: deque[Frame] = deque(maxlen=1)
+        self._waiting: deque[Frame] = deque(maxlen=WAITING)
         self._is_new = False
         self._share, self._cost_s = 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="/".join(place), daemon=True)
@@ -78,6 +81,11 @@ class Lane:
     @property
     def looker(self) -> Looker | GivenBoxes | None:
         return self._opened.looker if self._opened else None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether frames wait still."""
+        return self._opened is not None and bool(self._waiting)
 
     @property
     def _health(self) -> Health:
@@ -102,7 +110,7 @@ class Lane:
         self._thread.join(within_s)
 
     def take(self) -> Frame | None:
-        """The newest frame that is due and was not taken yet."""
+        """The oldest of the frames that wait: the tracker needs them in order."""
         opened = self._opened
         if opened is None or not self._waiting:
             return None
@@ -198,7 +206,7 @@ class Lane:
             self._health.fps_wanted, self._is_new, self.was_open = self._fps, True, True
         try:
             for frame in self._due(opened.camera):
-                self.missed += len(self._waiting)
+                self.missed += len(self._waiting) == WAITING
                 self._waiting.append(frame)
                 self._arrived.set()
         finally:

@@ -1,4 +1,4 @@
-"""The analysis of one process: the due frames of all its cameras are looked at together, one round after the other.
+"""The analysis of one process: a due frame of each of its cameras is looked at together, one round after the other.
 
 Cameras are opened, closed and read in threads of their own, so a round waits for nothing but the detector.
 """
@@ -59,7 +59,8 @@ class Worker:
         tending.start()
         try:
             while not stop.is_set():
-                self._arrived.wait(0.2)
+                if not any(lane.is_behind for lane in list(self.lanes.values())):
+                    self._arrived.wait(0.2)
                 self._arrived.clear()
                 self.round()
                 show()

@@ -20,9 +20,9 @@ from vitrina.web.chain import (
     chosen_shops,
     figures_of,
     hour_rows,
-    last_whole_day,
     layout_changes_of,
     newest_recorded,
+    newest_whole_day,
     read_period,
 )
 from vitrina.web.pages.chain_view import against_text, chain_view, links, period_text
@@ -63,7 +63,7 @@ def chain(
 
     context: dict[str, Any] = {"period": period, "period_text": period_text(words, period), "state": state, "q": q}
     context |= {"against_text": against_text(words, period), "measures": list(CHAIN_MEASURES.values()), "asked": asked}
-    context |= {"newest_day": last_whole_day(site), "count": len(shops), "against_names": AGAINST}
+    context |= {"newest_day": newest_whole_day(site), "count": len(shops), "against_names": AGAINST}
     context |= {"exports": who.rights.shops("figures.export") != frozenset()}
     context |= {"link": lambda path="/chain", **changes: links(path, state, **changes)}
     return render_late(request, "chain.html", late, **context)
@@ -93,7 +93,7 @@ def compare(
 
     context: dict[str, Any] = {"period": period, "period_text": period_text(words, period), "state": state, "q": ""}
     context |= {"measures": list(CHAIN_MEASURES.values()), "asked": asked, "chosen": [shop.slug for shop in chosen]}
-    context |= {"newest_day": last_whole_day(site), "against_names": AGAINST, "against_text": ""}
+    context |= {"newest_day": newest_whole_day(site), "against_names": AGAINST, "against_text": ""}
     context |= {"exports": all(who.rights.may("figures.export", shop.slug) for shop in chosen)}
     context |= {"link": lambda path="/chain/compare", **changes: links(path, state, **changes)}
     return render_late(request, "compare.html", late, **context)
