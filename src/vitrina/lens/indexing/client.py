@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -116,8 +116,8 @@ class IndexClient:
         )
 
     def _spawn(self) -> None:
+        """Through a shell that ends at once: the process outlives us, and is nobody's child that would wait for it."""
         command = [sys.executable, "-m", "vitrina.cli.main", "up", "--only", "index", "--idle", str(IDLE_S)]
-        environ = os.environ | {"VITRINA_HOME": str(self._settings.home)}
-        # It outlives us, so there is no object of ours that would wait for it.
-        silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-        os.posix_spawn(command[0], command, environ, file_actions=silent, setsid=True)
+        home = f"VITRINA_HOME={self._settings.home}"
+        behind = ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", "env", home, *command]
+        subprocess.run(behind, check=True, start_new_session=True)  # noqa: S603 - our own command
