@@ -37,6 +37,7 @@ OWNERS = {
         "cli/networks.py",
         "cli/bulletins.py",
         "cli/shop.py",
+        "lens/decisions.py",
     },
     "lxml": {"lens/feed/"},
     "PIL": {"lens/photo.py", "lens/pictures.py", "lens/demo/", "chat/telegram.py"},

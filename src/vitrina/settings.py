@@ -266,6 +266,7 @@ class Settings:
         """Where the catalog, its pictures, vectors and index live."""
         return self.home / "lens"
 
+    @property
     def sums(self) -> Path:
         """What each shop's days add up to."""
         return self.home / "sums"

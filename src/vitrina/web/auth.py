@@ -108,6 +108,12 @@ async def check_form(request: Request) -> None:
         raise DeniedError("this form is too old or was sent from another site; open the page again and retry")
 
 
+async def check_key_or_form(request: Request) -> None:
+    """A program's key is enough; a browser that brings its cookie must send the token of its page."""
+    if not visitor_of(request).by_key:
+        await check_form(request)
+
+
 Who = Annotated[SignedIn, Depends(signed_in)]
 """The person who is signed in, or whose key was sent."""
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import APIRouter, Depends, Form, UploadFile
 
 from vitrina.lens.found import as_json, product_json
 from vitrina.lens.rank import Wishes
 from vitrina.web.api.routes import PREFIX, PROBLEMS
-from vitrina.web.auth import Who
+from vitrina.web.auth import Who, check_key_or_form
 from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, parse_box, parse_price
 from vitrina.web.site import TheSite
 
 router = APIRouter(prefix=PREFIX + "/lens", responses=PROBLEMS)
 
 
-@router.post("/find", max_body_size=LARGEST_FORM)
+@router.post("/find", max_body_size=LARGEST_FORM, dependencies=[Depends(check_key_or_form)])
 def find_products(
     site: TheSite,
     who: Who,
