@@ -49,7 +49,7 @@ WITH_WORDS = 300
 """So many where words narrow the search."""
 
 CHECKED = 12
-"""Candidates of a photo with a box that are checked by geometry: 5 ms each, and the right one is nearly always there."""
+"""Candidates of a photo with a box that are checked by geometry, at 5 ms each; the right one is nearly always there."""
 
 CONFIRMED = 10
 """Corners that must agree before two pictures are said to show the very same thing."""
