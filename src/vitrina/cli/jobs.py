@@ -89,6 +89,7 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
     if "lens" not in settings.parts:
         return {}
     from vitrina.lens import intake
+    from vitrina.lens.demo.home import JOB
 
     def settle(_job: RunningJob) -> str:
         return settle_cashback(settings, database, datetime.now(UTC))
@@ -107,7 +108,7 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
 
         return fill(settings, database, on_progress=on_progress)
 
-    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, "demo.lens": demo, "lens.settle": settle}
+    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, JOB: demo, "lens.settle": settle}
 
 
 def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:

@@ -21,10 +21,11 @@ from vitrina.chat.channel import any_channel
 from vitrina.chat.reading import Answering
 from vitrina.cli import cameras, clip
 from vitrina.errors import InputError
+from vitrina.lens.demo.home import JOB
 from vitrina.settings import Settings, load_settings
 from vitrina.storage import accounts
 from vitrina.storage.database import Database
-from vitrina.work.jobs import enqueue
+from vitrina.work.jobs import State, enqueue, get_job, retry
 from vitrina.work.supervise import Supervisor, leave_with_parent
 
 ROLES = ("all", "web", "jobs", "connect", "chat", "index", "cameras")
@@ -126,7 +127,9 @@ def _ask_for_catalog(settings: Settings) -> None:
     database = Database(settings.database)
     try:
         with database.session() as session:
-            enqueue(session, "demo.lens", {}, key="demo.lens")
+            job_id = enqueue(session, JOB, {}, key=JOB)
+            if get_job(session, job_id).state in (State.FAILED, State.CANCELLED):
+                retry(session, job_id)
     finally:
         database.dispose()
 

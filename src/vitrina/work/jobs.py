@@ -134,6 +134,11 @@ def get_job(session: Session, job_id: str) -> Job:
     return job
 
 
+def find_job(session: Session, key: str) -> Job | None:
+    """The job that has this key."""
+    return session.scalar(sa.select(Job).where(Job.key == key))
+
+
 def list_jobs(session: Session, *, state: State | None = None, limit: int = 100) -> list[Job]:
     """The newest first."""
     query = sa.select(Job).order_by(Job.job_id.desc()).limit(limit)

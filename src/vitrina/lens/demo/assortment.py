@@ -106,7 +106,7 @@ def listings(shop: DemoShop, designs: Sequence[Design], *, seed: int = 1) -> Ite
                 picture=picture_name(design),
                 sizes=sizes,
                 size=size,
-                gtin=with_check_digit(f"290{design.number:06d}{place:03d}") if shop.knows_gtin else "",
+                gtin=with_check_digit(f"952{design.number:06d}{place:03d}") if shop.knows_gtin else "",
                 group_id=group if size else "",
             )
 

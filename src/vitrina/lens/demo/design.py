@@ -105,7 +105,6 @@ class Design:
     cut: tuple[float, ...]
     price_minor: int
     vendor_code: str
-    gtin: str
 
     @property
     def of(self) -> Kind:
@@ -153,11 +152,10 @@ def _design(random: Random, number: int, kind: Kind) -> Design:
         cut=tuple(random.random() for _ in range(6)),
         price_minor=100 * random.randint(low, high) - random.choice((1, 5, 10, 100)),
         vendor_code=f"{brand[:2].upper()}-{10_000 + 7 * number}",
-        gtin=with_check_digit(f"290{number:09d}"),
     )
 
 
 def with_check_digit(digits: str) -> str:
-    """GTIN-13 of twelve digits (GS1 General Specifications, 7.9). Those from 290 on are for use inside a company."""
+    """GTIN-13 of twelve digits (GS1 General Specifications, 7.9). Those from 952 on are for examples."""
     total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
     return f"{digits}{-total % 10}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from vitrina.lens import intake, shops
 from vitrina.lens.demo.assortment import CURRENCY, SHOPS, DemoShop
 from vitrina.lens.demo.feedtext import file_name
+from vitrina.lens.demo.home import shop_folder
 from vitrina.lens.demo.write import PRODUCTS, write_shops
 from vitrina.lens.shops import FeedSettings
 from vitrina.lens.store import LEVELS
@@ -19,7 +20,6 @@ from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
 
-JOB = "demo.lens"
 MADE_BY = "demo"
 FIRST_DAY = date(2026, 1, 1)
 
@@ -35,17 +35,12 @@ def fill(
     on_progress: Progress = lambda _done, _all: None,
 ) -> str:
     """Twice changes nothing; what was ended in the middle goes on."""
-    folder = settings.lens / "demo"
+    folder = shop_folder(settings)
     write_shops(folder, products=products, workers=os.cpu_count() or 1, on_progress=on_progress)
     for shop in SHOPS:
         intake.take_in(settings, database, _set_up(settings, database, shop, folder))
     done = sync_all(settings, database, on_progress=lambda _step, some, all_: on_progress(some, all_))
     return f"{done.products:,} simulated products"
-
-
-def sample_folder(settings: Settings) -> Path:
-    """Where photos to try it with are, in the demo."""
-    return settings.lens / "demo" / "samples"
 
 
 def _set_up(settings: Settings, database: Database, shop: DemoShop, folder: Path) -> str:

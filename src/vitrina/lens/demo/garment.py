@@ -1,4 +1,4 @@
-"""Outlines of what is worn. Pure: each takes a design's `cut`, six numbers from 0 to 1, to marks drawn in this order."""
+"""Outlines of what is worn. Pure: each takes a design's `cut`, six numbers from 0 to 1, to marks in order."""
 
 from __future__ import annotations
 

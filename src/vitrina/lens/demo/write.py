@@ -37,6 +37,7 @@ _POSES = (
 _BESIDE = {1: "handbag", 4: "sneakers"}
 """What else lies in a sample."""
 
+_KNOWN_BY_CODE = frozenset(shop.slug for shop in SHOPS if shop.knows_code)
 _DONE = "complete"
 
 
@@ -108,9 +109,9 @@ def _write_samples(folder: Path, designs: Sequence[Design], where: Mapping[int, 
 
 
 def _one_of(kind: str, designs: Sequence[Design], where: Mapping[int, Sequence[str]]) -> Design | None:
-    """The first that several shops sell, with something to be recognised by."""
-    fitting = (one for one in designs if one.kind == kind and len(where[one.number]) > 1 and one.cloth in _TELLING)
-    return next(fitting, None)
+    """The first that several shops say enough about to be one product, with something to be recognised by."""
+    fitting = (one for one in designs if one.kind == kind and one.cloth in _TELLING)
+    return next((one for one in fitting if len(set(where[one.number]) & _KNOWN_BY_CODE) > 2), None)
 
 
 def _where(sold: Mapping[str, Sequence[Design]]) -> dict[int, tuple[str, ...]]:

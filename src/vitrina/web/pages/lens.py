@@ -6,7 +6,7 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, UploadFile
@@ -14,15 +14,17 @@ from starlette.responses import FileResponse, Response
 
 from vitrina.errors import InputError, NotFoundError, VitrinaError
 from vitrina.lens import store
+from vitrina.lens.demo.home import JOB, sample_folder
 from vitrina.lens.found import Found, FoundOffer
 from vitrina.lens.pictures import thumbnail_path
 from vitrina.lens.rank import Wishes
-from vitrina.lens.shops import LensShop, list_shops
+from vitrina.lens.shops import list_shops
 from vitrina.web.auth import address_of, check_form
 from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, parse_box, parse_price
 from vitrina.web.headers import ONE_YEAR_S
 from vitrina.web.render import render
 from vitrina.web.site import Site, TheSite
+from vitrina.work.jobs import State, find_job
 
 router = APIRouter(prefix="/lens", include_in_schema=False)
 
@@ -33,57 +35,82 @@ KEPT = f"public, max-age={ONE_YEAR_S}, immutable"
 _PICTURE = re.compile(r"([0-9a-f]{64})\.webp")
 _SAMPLE = re.compile(r"[a-z0-9-]{1,40}\.jpg")
 
-Text = Annotated[str, Form(max_length=200)]
+LONGEST_WORD = 200
+
+Text = Annotated[str, Form(max_length=LONGEST_WORD)]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the form says, to be shown again."""
+    """What the form says, to be shown again. embed: shown inside another service, without a menu."""
 
     text: str = ""
     max_price: str = ""
     currency: str = ""
     shop: str = ""
+    brand: str = ""
+    size: str = ""
+    colour: str = ""
     in_stock: bool = False
+    embed: bool = False
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether something beside photo and words limits what may be found."""
+        return bool(self.max_price or self.shop or self.brand or self.size or self.colour or self.in_stock)
+
+
+def asked_of(
+    text: Text = "",
+    max_price: Text = "",
+    currency: Text = "",
+    shop: Text = "",
+    brand: Text = "",
+    size: Text = "",
+    colour: Text = "",
+    in_stock: Annotated[bool, Form()] = False,
+    embed: Annotated[bool, Form()] = False,
+) -> Asked:
+    return Asked(text, max_price, currency, shop, brand, size, colour, in_stock, embed)
 
 
 @router.get("")
-def page(request: Request, site: TheSite) -> Response:
-    return _page(request, site, Asked())
+def page(request: Request, site: TheSite, embed: bool = False) -> Response:
+    return _page(request, site, Asked(embed=embed))
 
 
 @router.post("/find", dependencies=[Depends(check_form)], max_body_size=LARGEST_FORM)
 def search(
     request: Request,
     site: TheSite,
+    asked: Annotated[Asked, Depends(asked_of)],
     photo: UploadFile | None = None,
+    picture: UploadFile | None = None,
     sample: Text = "",
     box: Text = "",
-    text: Text = "",
-    max_price: Text = "",
-    currency: Text = "",
-    shop: Text = "",
-    in_stock: Annotated[bool, Form()] = False,
 ) -> Response:
-    """A whole page, or for the page's own script the results alone."""
-    asked = Asked(text, max_price, currency, shop, in_stock)
-    found, problem, status = None, "", 200
+    """A whole page, or for the page's own script the results alone. picture: the form's other field for a file."""
+    found, problem, status, content = None, "", 200, None
     try:
         site.brakes.count("find", address_of(request), per_minute=PER_MINUTE, at_once=AT_ONCE)
+        content = _photo(site, sample, photo, picture)
         found = find(
             site,
-            _photo(site, photo, sample),
+            content,
             box=parse_box(box),
-            text=text,
+            text=asked.text,
             where=_wishes(asked),
             limit=LIMIT,
             channel="page",
         )
     except VitrinaError as error:
         problem, status = str(error), error.status
+    told: dict[str, Any] = {"asked": asked, "found": found, "problem": problem, "by_photo": content is not None}
     if request.headers.get("X-Part") == "results":
-        return render(request, "lens_results.html", status_code=status, found=found, problem=problem, link=link)
-    return _page(request, site, asked, found=found, problem=problem, status=status)
+        answer = render(request, "lens_results.html", status_code=status, link=link, **told)
+        answer.headers["X-Part"] = "results"
+        return answer
+    return _page(request, site, status=status, **told)
 
 
 @router.get("/pictures/{name}")
@@ -108,18 +135,26 @@ def link(found: Found, offer: FoundOffer) -> str:
 
 
 def samples(site: Site) -> list[str]:
-    """Names of the photos to try it with."""
-    folder = site.settings.lens / "samples"
-    return sorted(path.name for path in folder.glob("*.jpg")) if site.stage.demo else []
+    """Names of the photos to try it with, once they find something."""
+    return sorted(path.name for path in sample_folder(site.settings).glob("*.jpg")) if site.stage.demo else []
 
 
 def is_ready(site: Site) -> bool:
     """Whether anything can be found yet."""
     path = site.settings.lens / "catalog.db"
-    if not path.exists():
+    if not path.exists() or demo_progress(site) is not None:
         return False
     with closing(store.open_catalog(path)) as opened:
         return opened.execute("SELECT 1 FROM index_state LIMIT 1").fetchone() is not None
+
+
+def demo_progress(site: Site) -> float | None:
+    """How far the demo's catalog is, 0 to 1; None where nothing is being made."""
+    if not site.stage.demo:
+        return None
+    with site.database.reading() as session:
+        job = find_job(session, JOB)
+    return job.progress if job is not None and job.state in (State.WAITING, State.RUNNING) else None
 
 
 def _page(
@@ -129,10 +164,12 @@ def _page(
     *,
     found: Found | None = None,
     problem: str = "",
+    by_photo: bool = False,
     status: int = 200,
 ) -> Response:
     with site.database.reading() as session:
-        shops: list[LensShop] = [shop for shop in list_shops(session) if shop.active]
+        shops = [shop for shop in list_shops(session) if shop.active]
+    ready = is_ready(site)
     return render(
         request,
         "lens.html",
@@ -140,25 +177,26 @@ def _page(
         asked=asked,
         found=found,
         problem=problem,
+        by_photo=by_photo,
         link=link,
-        ready=is_ready(site),
+        embed=asked.embed,
+        ready=ready,
+        progress=demo_progress(site),
         shops=shops,
         currencies=sorted({shop.currency for shop in shops}),
-        samples=samples(site),
+        samples=samples(site) if ready else [],
     )
 
 
-def _photo(site: Site, photo: UploadFile | None, sample: str) -> bytes | None:
+def _photo(site: Site, sample: str, *files: UploadFile | None) -> bytes | None:
     if sample:
         return _sample(site, sample).read_bytes()
-    if photo is None:
-        return None
-    content = photo.file.read(LARGEST_PHOTO + 1)
-    return content or None
+    contents = (one.file.read(LARGEST_PHOTO + 1) for one in files if one is not None)
+    return next((content for content in contents if content), None)
 
 
 def _sample(site: Site, name: str) -> Path:
-    path = site.settings.lens / "samples" / name
+    path = sample_folder(site.settings) / name
     if not (site.stage.demo and _SAMPLE.fullmatch(name) and path.is_file()):
         raise NotFoundError("there is no such photo")
     return path
@@ -169,6 +207,9 @@ def _wishes(asked: Asked) -> Wishes:
         raise InputError("price: expected its currency as well")
     return Wishes(
         shops=(asked.shop,) if asked.shop else (),
+        brands=(asked.brand.strip(),) if asked.brand.strip() else (),
+        size=asked.size.strip(),
+        colour=asked.colour.strip(),
         max_price=parse_price(asked.max_price, asked.currency),
         in_stock_only=asked.in_stock,
         currency=asked.currency,

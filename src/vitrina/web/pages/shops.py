@@ -57,6 +57,7 @@ def shops(request: Request, site: TheSite, who: Who, page: Annotated[int, Query(
         more=more,
         samples=lens.samples(site) if lens_on else [],
         lens_ready=lens_on and lens.is_ready(site),
+        lens_progress=lens.demo_progress(site) if lens_on else None,
     )
 
 
