@@ -37,6 +37,7 @@ from vitrina.web import problems
 from vitrina.web.api import ask as ask_api
 from vitrina.web.api import cameras as cameras_api
 from vitrina.web.api import chain as chain_api
+from vitrina.web.api import feeds as feeds_api
 from vitrina.web.api import lens as lens_api
 from vitrina.web.api import period as period_api
 from vitrina.web.api import routes as api
@@ -159,7 +160,7 @@ def create_app(
     ):
         app.include_router(module.router)
     if "lens" in settings.parts:
-        for page in (lens, catalog, lens_api, go, postback, wallet, cashback, lens_report):
+        for page in (lens, catalog, lens_api, feeds_api, go, postback, wallet, cashback, lens_report):
             app.include_router(page.router)
     return app
 

@@ -1,0 +1,109 @@
+"""How the catalog's feeds are: what the manager's page, its file and the API tell alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vitrina.lens import store
+from vitrina.lens.importing import FAILED, HELD
+from vitrina.lens.shops import list_feeds, list_shops
+from vitrina.web.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed as it is now. offers: live ones. pictures_waiting: not fetched yet, or tried again later.
+
+    state, reason, rejected, tried_at: of the newest import; "" and None before the first. held_import: the id of one
+    that waits for a person, else "". good_at: when a feed was imported whole, or found unchanged, last.
+    """
+
+    feed_id: str
+    shop: str
+    shop_name: str
+    source: str
+    mode: str
+    cron: str
+    next_at: datetime | None
+    offers: int
+    gone: int
+    rejected: int
+    pictures_ok: int
+    pictures_waiting: int
+    pictures_failed: int
+    state: str
+    reason: str
+    held_import: str
+    tried_at: datetime | None
+    good_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """The last part of its address or path."""
+        return self.source.partition("?")[0].rstrip("/").rpartition("/")[2] or self.source
+
+    @property
+    def level(self) -> str:
+        """ok, warn (a person is asked, or a part is missing), fail (the newest import failed), none."""
+        if not self.state:
+            return "none"
+        if self.state == FAILED:
+            return "fail"
+        return "warn" if self.state == HELD or self.rejected or self.pictures_failed else "ok"
+
+
+NO_HEALTH = store.FeedHealth(0, 0, {}, None, None)
+
+
+def feeds_now(site: Site) -> list[Feed]:
+    """Those in trouble first, then by shop."""
+    health = _health(site)
+    with site.database.reading() as session:
+        names = {shop.slug: shop.name for shop in list_shops(session)}
+        found = []
+        for row in list_feeds(session):
+            known = health.get(row.feed_id, NO_HEALTH)
+            last = known.last
+            found.append(
+                Feed(
+                    feed_id=row.feed_id,
+                    shop=row.shop,
+                    shop_name=names[row.shop],
+                    source=row.source,
+                    mode=row.mode,
+                    cron=row.cron,
+                    next_at=row.next_at,
+                    offers=known.offers,
+                    gone=known.gone,
+                    rejected=last["rejected"] if last else 0,
+                    pictures_ok=known.pictures.get("ok", 0),
+                    pictures_waiting=known.pictures.get("new", 0) + known.pictures.get("retry", 0),
+                    pictures_failed=known.pictures.get("failed", 0),
+                    state=last["state"] if last else "",
+                    reason=last["reason"] if last else "",
+                    held_import=last["import_id"] if last and last["state"] == HELD else "",
+                    tried_at=_when(last["started_at"]) if last else None,
+                    good_at=_when(known.last_good_at),
+                )
+            )
+    order = ("fail", "warn", "none", "ok")
+    return sorted(found, key=lambda one: (order.index(one.level), one.shop_name))
+
+
+def opened(site: Site) -> closing[sqlite3.Connection]:
+    return closing(store.open_catalog(site.settings.lens / "catalog.db"))
+
+
+def _health(site: Site) -> Mapping[str, store.FeedHealth]:
+    if not (site.settings.lens / "catalog.db").exists():
+        return {}
+    with opened(site) as catalog:
+        return store.feed_health(catalog)
+
+
+def _when(t: float | None) -> datetime | None:
+    return None if t is None else datetime.fromtimestamp(t, UTC)
