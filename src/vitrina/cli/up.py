@@ -124,12 +124,15 @@ def demo(
 
 def _ask_for_catalog(settings: Settings) -> None:
     """Drawn and looked at by a job: some minutes of work that the first page does not wait for."""
+    from vitrina.lens.demo.fill import point_links
+
     database = Database(settings.database)
     try:
         with database.session() as session:
             job_id = enqueue(session, JOB, {}, key=JOB)
             if get_job(session, job_id).state in (State.FAILED, State.CANCELLED):
                 retry(session, job_id)
+        point_links(settings, database)
     finally:
         database.dispose()
 

@@ -58,6 +58,7 @@ from vitrina.web.pages import (
     chain,
     connections,
     day,
+    demo_shop,
     go,
     health,
     lens,
@@ -160,7 +161,7 @@ def create_app(
     ):
         app.include_router(module.router)
     if "lens" in settings.parts:
-        for page in (lens, catalog, lens_api, feeds_api, go, postback, wallet, cashback, lens_report):
+        for page in (lens, catalog, demo_shop, lens_api, feeds_api, go, postback, wallet, cashback, lens_report):
             app.include_router(page.router)
     return app
 

@@ -43,6 +43,8 @@ OPEN_ROUTES: tuple[OpenRoute, ...] = (
     OpenRoute("POST", "/lens/find", "A shopper's search; counted per address and slowed down, the photo is not kept."),
     OpenRoute("GET", "/lens/pictures/{name}", "Small pictures of what shops offer now."),
     OpenRoute("GET", "/lens/samples/{name}", "Photos to try it with; only in `vitrina demo`."),
+    OpenRoute("GET", "/demo/shops/{shop}", "Stands in for a simulated shop's page; only in `vitrina demo`."),
+    OpenRoute("POST", "/demo/shops/{shop}", "Pretends an order there; only in `vitrina demo`."),
     OpenRoute("GET", "/metrics", "Only from this machine, and only where `metrics_local` says so; else by key."),
     OpenRoute("GET", "/go/{shop}/{offer_id:path}", "Sends to an offer of the catalog and nowhere else; rate-limited."),
     OpenRoute("GET", "/postback/{network}", "Networks report orders here, signed; rate-limited."),

@@ -10,8 +10,9 @@ from pathlib import Path
 from vitrina.lens import intake, shops
 from vitrina.lens.demo.assortment import CURRENCY, SHOPS, DemoShop
 from vitrina.lens.demo.feedtext import file_name
-from vitrina.lens.demo.home import shop_folder
+from vitrina.lens.demo.home import NETWORK, shop_folder
 from vitrina.lens.demo.write import PRODUCTS, write_shops
+from vitrina.lens.networks import list_programs, set_program
 from vitrina.lens.shops import FeedSettings
 from vitrina.lens.store import LEVELS
 from vitrina.lens.sync import sync_all
@@ -39,8 +40,19 @@ def fill(
     write_shops(folder, products=products, workers=os.cpu_count() or 1, on_progress=on_progress)
     for shop in SHOPS:
         intake.take_in(settings, database, _set_up(settings, database, shop, folder))
+    point_links(settings, database)
     done = sync_all(settings, database, on_progress=lambda _step, some, all_: on_progress(some, all_))
     return f"{done.products:,} simulated products"
+
+
+def point_links(settings: Settings, database: Database) -> None:
+    """Let the shops' links end at this demo's own pages, wherever it listens today."""
+    with database.session() as session:
+        there, programs = {shop.slug for shop in shops.list_shops(session)}, list_programs(session)
+        for shop in SHOPS:
+            base = f"{settings.base_url}/demo/shops/{shop.slug}"
+            if shop.slug in there and (shop.slug not in programs or programs[shop.slug].base != base):
+                set_program(session, shop.slug, NETWORK, base=base, by=MADE_BY)
 
 
 def _set_up(settings: Settings, database: Database, shop: DemoShop, folder: Path) -> str:

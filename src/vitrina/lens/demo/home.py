@@ -7,6 +7,8 @@ from pathlib import Path
 from vitrina.settings import Settings
 
 JOB = "demo.lens"
+NETWORK = "generic"
+"""The demo's links go through it."""
 
 
 def shop_folder(settings: Settings) -> Path:
