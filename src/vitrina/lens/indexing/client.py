@@ -74,10 +74,11 @@ class IndexClient:
     def _ask(self, asked: dict[str, Any], vectors: Floats | None = None) -> Any:
         asked = asked | {"model": self._model}
         try:
-            said = self._exchange(asked, vectors)
-        except (FileNotFoundError, ConnectionError):  # it ended, or does not run yet; every question may be put twice
-            self._start_process()
-            said = self._exchange(asked, vectors)
+            try:
+                said = self._exchange(asked, vectors)
+            except (FileNotFoundError, ConnectionError):  # it ended, or does not run yet; all may be asked twice
+                self._start_process()
+                said = self._exchange(asked, vectors)
         except (OSError, ValueError) as error:
             raise StorageError(f"the index did not answer: {error}; try again") from error
         if "error" in said:
