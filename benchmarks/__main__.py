@@ -29,6 +29,7 @@ BENCHMARKS = {
     "soak": "a home left running for --hours of its scene's time at --speed: memory, files, threads (hours)",
     "streams": "twelve RTSP streams of 1080p at 5 fps through a whole `vitrina up`: frames dropped, processors used",
     "spark": "the chain's questions on DuckDB and on a Spark cluster of two workers, by size",
+    "vectors": "the index beside hnswlib, usearch and lancedb: build, queries a second and recall, filter off and on",
     "tracking": "our tracker on PETS09-S2L1 beside ByteTrack and C-BIoU, and their speed with 50 people",
 }
 """Name → what it measures; the module `benchmarks.NAME` has `run() -> Report`."""
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--hours", type=float, help="how long to soak, in the scene's time (default 24)")
     parser.add_argument("--minutes", type=float, help="the same in minutes as they pass here")
     parser.add_argument("--speed", type=float, default=10.0, help="how fast the soak's scene passes (default 10)")
+    parser.add_argument("--long", action="store_true", help="the full size of those that have a smaller one: vectors")
     options = parser.parse_args(arguments)
     console = Console()
     if not options.names:
@@ -56,6 +58,7 @@ def main(arguments: list[str]) -> int:
         console.print(f"No benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
         return 2
     told: dict[str, dict[str, float]] = {"soak": {"speed": options.speed}}
+    told |= {name: {"long": options.long} for name in ("vectors", "lens_scale")}
     if options.minutes or options.hours:
         told["soak"]["hours"] = options.hours or options.minutes * options.speed / 60
     reports = {name: run(name, console, quiet=options.as_json, told=told.get(name, {})) for name in names}
