@@ -247,7 +247,7 @@ def test_the_demo_opens_on_today_already_signed_in(chain_home: Any, serve: Any, 
 
     page.goto("/demo")
 
-    assert page.get_by_text("Demo: a simulated chain").is_visible()
+    assert page.get_by_text("Demo: simulated shops").is_visible()
     page.get_by_role("link", name="Tokyo (simulated)").click()
     page.get_by_text("Simulated data").wait_for()
 

@@ -100,7 +100,7 @@ def test_models_need_their_own_scope(program: Any, shared_chain: Any) -> None:
     models = httpx.get(f"{address}/api/v1/models", headers={"Authorization": f"Bearer {key}"}).json()
 
     assert program.get("/api/v1/models").status_code == 403
-    assert [model["name"] for model in models] == ["person-nanodet-g"]
+    assert [model["name"] for model in models] == ["person-nanodet-g", "image-lite0"]
     assert len(models[0]["sha256"]) == 64
 
 
@@ -145,6 +145,10 @@ def test_the_description_names_every_route_and_shape(program: Any) -> None:
             "cameras/gaps.{form}",
             "ask.{form}",
             "models",
+            "lens/find",
+            "lens/feeds",
+            "lens/feeds/{feed_id}/rejects",
+            "lens/products/{product_id}",
         )
     }
     assert {"Day", "Figure", "Change", "Zone", "Queue", "Heat", "Problem"} <= description["components"][

@@ -146,7 +146,7 @@ def test_the_demo_lets_this_machine_in_as_somebody_who_only_looks(chain_home: An
     entered = guest.get("/shops/demo-berlin", follow_redirects=True)
 
     assert entered.status_code == 200
-    assert "Demo: a simulated chain" in entered.text
+    assert "Demo: simulated shops" in entered.text
     assert guest.get("/people").status_code == 404
     assert guest.get("/audit").status_code == 403
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vitrina.errors import InputError
@@ -360,6 +360,8 @@ near_the_end_of_the_line = st.tuples(st.integers(425, 455), st.integers(222, 258
 
 @given(st.lists(st.one_of(places, near_the_end_of_the_line), min_size=2, max_size=40))
 def test_the_same_way_walked_backwards_swaps_in_and_out(path: Path) -> None:
+    """But for who is seen exactly on an end of the line, which is neither within it nor past it."""
+    assume(DOOR.a not in path and DOOR.b not in path)
     assert counts(walk([*reversed(path)])) == counts(walk(path))[::-1]
 
 
