@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from vitrina.errors import InputError, NotFoundError, VitrinaError
 from vitrina.lens import store
 from vitrina.lens.demo.home import JOB, sample_folder
-from vitrina.lens.found import Found, FoundOffer
+from vitrina.lens.found import Found, FoundOffer, FoundProduct
 from vitrina.lens.pictures import thumbnail_path
 from vitrina.lens.rank import Wishes
 from vitrina.lens.shops import list_shops
@@ -29,6 +29,7 @@ from vitrina.work.jobs import State, find_job
 router = APIRouter(prefix="/lens", include_in_schema=False)
 
 LIMIT = 12
+SHOWN_SHOPS = 3
 PER_MINUTE, AT_ONCE = 30, 12
 KEPT = f"public, max-age={ONE_YEAR_S}, immutable"
 
@@ -107,7 +108,7 @@ def search(
         problem, status = str(error), error.status
     told: dict[str, Any] = {"asked": asked, "found": found, "problem": problem, "by_photo": content is not None}
     if request.headers.get("X-Part") == "results":
-        answer = render(request, "lens_results.html", status_code=status, link=link, **told)
+        answer = render(request, "lens_results.html", status_code=status, link=link, lines=lines, **told)
         answer.headers["X-Part"] = "results"
         return answer
     return _page(request, site, status=status, **told)
@@ -132,6 +133,13 @@ def sample_photo(site: TheSite, name: str) -> Response:
 
 def link(found: Found, offer: FoundOffer) -> str:
     return f"/go/{quote(offer.shop)}/{quote(offer.offer_id, safe='')}?s={quote(found.search_id)}"
+
+
+def lines(product: FoundProduct) -> tuple[list[FoundOffer], list[FoundOffer]]:
+    """The best offer of each shop, a few of them; then the others, such as other sizes."""
+    best = {offer.shop: offer for offer in reversed(product.offers)}
+    first = [offer for offer in product.offers if best[offer.shop] is offer][:SHOWN_SHOPS]
+    return first, [offer for offer in product.offers if offer not in first]
 
 
 def samples(site: Site) -> list[str]:
@@ -179,6 +187,7 @@ def _page(
         problem=problem,
         by_photo=by_photo,
         link=link,
+        lines=lines,
         embed=asked.embed,
         ready=ready,
         progress=demo_progress(site),

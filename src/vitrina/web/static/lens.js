@@ -143,7 +143,17 @@ function show(html) {
     box.hidden = false;
     box.classList.add("guess");
   }
-  for (const text of found.dataset.others.split(";").filter(Boolean)) others.append(other(parse(text)));
+  const meant = parse(box.dataset.at);
+  for (const text of found.dataset.others.split(";").filter(Boolean)) {
+    if (!isAbout(meant, parse(text))) others.append(other(parse(text)));
+  }
+}
+
+// A crop whose middle lies well within the box shows the same thing.
+function isAbout([left, top, right, bottom], at) {
+  const x = ((at[0] + at[2]) / 2 - left) / (right - left);
+  const y = ((at[1] + at[3]) / 2 - top) / (bottom - top);
+  return x > 0.15 && x < 0.85 && y > 0.15 && y < 0.85;
 }
 
 function other(at) {
