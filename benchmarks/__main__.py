@@ -23,6 +23,7 @@ BENCHMARKS = {
     "feeds": "offers a second into the catalog beside the parsers alone; 10,000 damaged feeds (half an hour)",
     "kills": "kill -9 of every process at 100 random moments, against the same shops undisturbed (10 minutes)",
     "lake": "appending, and questions before and after compaction",
+    "lens_scale": "many simulated feeds, their index and its questions: seconds, memory, hours for 5 million offers",
     "manyshops": "the chain's pages over several hundred shops: read for the first time, and later",
     "measures": "a day's figures from the lake: the demo chain, a year of one shop; filling the demo chain",
     "photo": "photo to product on real pictures: ours beside fewer crops, colour histogram and pHash; milliseconds",
@@ -46,7 +47,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--hours", type=float, help="how long to soak, in the scene's time (default 24)")
     parser.add_argument("--minutes", type=float, help="the same in minutes as they pass here")
     parser.add_argument("--speed", type=float, default=10.0, help="how fast the soak's scene passes (default 10)")
-    parser.add_argument("--long", action="store_true", help="the full size of those that have a smaller one: vectors")
+    parser.add_argument(
+        "--long", action="store_true", help="the full size of those that have a smaller one: vectors, lens_scale"
+    )
     options = parser.parse_args(arguments)
     console = Console()
     if not options.names:
