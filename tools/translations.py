@@ -22,6 +22,7 @@ from vitrina.floor.measures.quality import sentences
 from vitrina.floor.measures.views import VIEWS
 from vitrina.floor.measures.watching import ADVICE
 from vitrina.floor.store import FLOOR_TABLES
+from vitrina.lens.product import CODE, EDITOR, GROUP, GTIN, PICTURE
 from vitrina.settings import LANGUAGES
 from vitrina.web.wording import NOTES, REASONS
 from vitrina.web.words import read_catalogue
@@ -80,6 +81,8 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         yield "floor/measures/chainmeasures.py", measure.title
     for sentence in sorted(sentences()):
         yield "floor/measures/quality.py", sentence
+    for reason in (GROUP, GTIN, CODE, PICTURE, EDITOR):
+        yield "lens/product.py", reason
     for sentence in ADVICE.values():
         yield "floor/measures/watching.py", sentence
 
