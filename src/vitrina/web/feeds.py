@@ -16,7 +16,7 @@ from vitrina.web.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed as it is now. offers: live ones. pictures_waiting: not fetched yet, or tried again later.
+    """A feed as it is now. offers: live ones. pictures_waiting: not fetched yet. pictures_failed: some are tried again.
 
     state, reason, rejected, tried_at: of the newest import; "" and None before the first. held_import: the id of one
     that waits for a person, else "". good_at: when a feed was imported whole, or found unchanged, last.
@@ -81,8 +81,8 @@ def feeds_now(site: Site) -> list[Feed]:
                     gone=known.gone,
                     rejected=last["rejected"] if last else 0,
                     pictures_ok=known.pictures.get("ok", 0),
-                    pictures_waiting=known.pictures.get("new", 0) + known.pictures.get("retry", 0),
-                    pictures_failed=known.pictures.get("failed", 0),
+                    pictures_waiting=known.pictures.get("new", 0),
+                    pictures_failed=known.pictures.get("failed", 0) + known.pictures.get("retry", 0),
                     state=last["state"] if last else "",
                     reason=last["reason"] if last else "",
                     held_import=last["import_id"] if last and last["state"] == HELD else "",

@@ -8,6 +8,9 @@ from html import escape
 from vitrina.lens.demo.assortment import CURRENCY, DemoShop, Listing
 
 NOTE = "Simulated by vitrina demo: nobody sells these products."
+BROKEN = "pictures/error.jpg"
+"""No picture but a page that says so, as servers send in a picture's place."""
+
 EVERY = 37
 """One offer in so many has a mistake, each time another one."""
 
@@ -59,7 +62,7 @@ def _yml_offer(one: Listing, ids: dict[tuple[str, ...], int], number: int) -> st
         {4: "", 5: "<price>0</price>"}.get(wrong, f"<price>{_amount(one.price_minor, comma=wrong == 6)}</price>"),
         f"<oldprice>{_amount(one.old_price_minor)}</oldprice>" if one.old_price_minor else "",
         f"<currencyId>{CURRENCY}</currencyId><categoryId>{ids[design.of.category]}</categoryId>",
-        f"<picture>{'pictures/missing.jpg' if wrong == 7 else one.picture}</picture>",
+        f"<picture>{BROKEN if wrong == 7 else one.picture}</picture>",
         f"<vendor>{design.brand}</vendor>" if shop.knows_brand else "",
         f"<vendorCode>{design.vendor_code}</vendorCode>" if shop.knows_code else "",
         f"<barcode>{one.gtin[:-1] + '0' if wrong == 8 else one.gtin}</barcode>" if one.gtin else "",

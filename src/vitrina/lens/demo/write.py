@@ -12,7 +12,7 @@ import cv2
 from vitrina.lens.demo.assortment import SHOPS, listings, picture_name, stocked
 from vitrina.lens.demo.design import Design, make_designs
 from vitrina.lens.demo.drawing import draw
-from vitrina.lens.demo.feedtext import feed_text, file_name
+from vitrina.lens.demo.feedtext import BROKEN, feed_text, file_name
 from vitrina.lens.demo.studio import Placed, shop_picture, snapshot, to_jpeg
 from vitrina.work.spread import spread
 
@@ -27,7 +27,7 @@ PHOTO_QUALITY = 82
 _TELLING = frozenset({"stripes", "checks", "dots", "flowers", "chevron", "triangles", "diagonal"})
 _POSES = (
     (0.52, 0.5, 0.7, 9.0),
-    (0.5, 0.45, 0.74, -5.0),
+    (0.5, 0.48, 0.62, -5.0),
     (0.52, 0.46, 0.76, 7.0),
     (0.5, 0.48, 0.7, -8.0),
     (0.5, 0.42, 0.74, 6.0),
@@ -77,6 +77,7 @@ def write_shops(
     for shop in SHOPS:
         text = feed_text(shop, list(listings(shop, sold[shop.slug], seed=seed)))
         (folder / shop.slug / file_name(shop)).write_text(text, encoding="utf-8")
+        (folder / shop.slug / BROKEN).write_text("<!doctype html><title>Not found</title>", encoding="utf-8")
     (folder / _DONE).touch()
 
 

@@ -33,8 +33,8 @@ class FeedNow(BaseModel):
     gone: int
     rejected: int = Field(description="Records of the newest import that did not become an offer.")
     pictures_ok: int
-    pictures_waiting: int = Field(description="Not fetched yet, or tried again later.")
-    pictures_failed: int
+    pictures_waiting: int = Field(description="Not fetched yet.")
+    pictures_failed: int = Field(description="Those that are tried again included.")
     state: str = Field(description="Of the newest import: running, done, held, failed, unchanged; empty before it.")
     reason: str
     held_import: str = Field(description="The import that waits for a person, or empty.")
