@@ -180,6 +180,19 @@ def test_an_index_that_was_lost_is_filled_from_the_vectors(settings: Settings, t
     assert second.entries.keys() == first.entries.keys()
 
 
+def test_an_index_at_another_address_is_emptied_and_filled(settings: Settings, tmp_path: Path) -> None:
+    draw(tmp_path, "a", "b", "c", "d")
+    take_in(settings, tmp_path, *((name, 10, name) for name in "abcd"))
+    here, there, vectors, path = BruteIndex(), BruteIndex(), prepared(settings), settings.lens / "catalog.db"
+    up(settings, here, vectors)
+    assert bring_up(path, "lite", there, vectors, address="https://qdrant.example") == (8, 0)
+    take_in(settings, tmp_path, *((name, 10, name) for name in "bcd"))
+    assert bring_up(path, "lite", there, vectors, address="https://qdrant.example") == (0, 1)
+
+    assert up(settings, here, vectors) == (6, 0)
+    assert here.entries.keys() == there.entries.keys()
+
+
 def test_a_picture_without_vectors_waits_for_the_next_time(settings: Settings, tmp_path: Path) -> None:
     draw(tmp_path, "a", "b")
     take_in(settings, tmp_path, ("1", 10, "a"), ("2", 10, "b"))

@@ -39,13 +39,13 @@ class QdrantIndex:
         self._place, self._name = place, f"vitrina-{model}"
         self._is_server = place.startswith(("http://", "https://"))
         self._client, self._models = _connected(place, key), _qdrant().models
-        self._dim = 0
+        self._dim, self._is_ready = 0, False
 
     def upsert(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         with self._told():
-            dim = self._there() or self._make(len(entries[0].vector))
+            dim = self._ready(len(entries[0].vector))
             wrong = next((entry for entry in entries if len(entry.vector) != dim), None)
             if wrong is not None:
                 raise InputError(f"entry {wrong.entry_id}: expected {dim} numbers, got {len(wrong.vector)}")
@@ -117,22 +117,33 @@ class QdrantIndex:
             self._dim = int(self._client.get_collection(self._name).config.params.vectors.size)
         return self._dim
 
-    def _make(self, dim: int) -> int:
+    def _ready(self, dim: int) -> int:
+        """Whoever runs the cluster may have made the collection, with shards and copies as they like."""
+        if not self._is_ready:
+            if not self._there():
+                self._make(dim)
+            if self._is_server:  # its local mode has no indexes, and warns about each
+                self._index_fields()
+            self._is_ready = True
+        return self._there()
+
+    def _make(self, dim: int) -> None:
         """Several processes may do it at once: who comes second finds it there."""
         models = self._models
+        vector = models.VectorParams(
+            size=dim, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16, on_disk=True
+        )
         with contextlib.suppress(*_refused()):
-            self._client.create_collection(
-                self._name,
-                models.VectorParams(
-                    size=dim, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16, on_disk=True
-                ),
-            )
-        kinds = dict.fromkeys(_WORDS, models.PayloadSchemaType.KEYWORD)
-        kinds |= {"price_minor": models.PayloadSchemaType.INTEGER, "available": models.PayloadSchemaType.BOOL}
-        if self._is_server:  # its local mode has no indexes, and warns about each
-            for name, kind in kinds.items():
-                self._client.create_payload_index(self._name, name, kind)
-        return self._there()
+            self._client.create_collection(self._name, vector)
+
+    def _index_fields(self) -> None:
+        kinds = dict.fromkeys(_WORDS, self._models.PayloadSchemaType.KEYWORD)
+        kinds |= {
+            "price_minor": self._models.PayloadSchemaType.INTEGER,
+            "available": self._models.PayloadSchemaType.BOOL,
+        }
+        for name, kind in kinds.items():
+            self._client.create_payload_index(self._name, name, kind)
 
     def _condition(self, where: Filter) -> Any:
         """None lets everything pass where one searches or counts; who deletes has to say everything."""

@@ -81,7 +81,13 @@ def sync(
         embedded, unreadable = embed_missing(settings, model, vectors, shown, partial(on_progress, "vectors"))
         pictures.fetch_again(catalog, unreadable)
         added, removed = bring_up(
-            path, model.name, index, vectors, shops=shops, on_progress=partial(on_progress, "index")
+            path,
+            model.name,
+            index,
+            vectors,
+            address=settings.lens_qdrant_url,
+            shops=shops,
+            on_progress=partial(on_progress, "index"),
         )
         merged = product.refresh_products(catalog, decisions)
         return Synced(fetched, embedded, len(unreadable), added, removed, index.count(), merged.products)
