@@ -26,7 +26,7 @@ from vitrina.lens.embed import Look, look
 from vitrina.lens.found import BoxFractions, Found, FoundOffer, FoundProduct
 from vitrina.lens.geometry import agreeing, corners
 from vitrina.lens.index import Filter, Hit, Index, split_entry
-from vitrina.lens.indexing.client import IndexClient
+from vitrina.lens.indexing.client import index_of
 from vitrina.lens.likeness import Likeness
 from vitrina.lens.offer import Offer
 from vitrina.lens.photo import read_photo
@@ -87,7 +87,7 @@ class _Around:
 class Catalog:
     """Safe for several threads. Embedder and index are opened by the first search."""
 
-    def __init__(self, settings: Settings, database: Database, *, open_index: OpenIndex = IndexClient) -> None:
+    def __init__(self, settings: Settings, database: Database, *, open_index: OpenIndex = index_of) -> None:
         self._settings, self._database, self._open_index = settings, database, open_index
         self._lock = threading.Lock()
         self._opened: tuple[Embedder, Index, Callable[[bool], Likeness]] | None = None
