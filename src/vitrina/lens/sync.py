@@ -137,7 +137,7 @@ def sentence(done: Synced) -> str:
     """How a run ended, for a log and a command line."""
     fetched = ", ".join(f"{count:,} {state}" for state, count in sorted(done.pictures.items())) or "none new"
     return (
-        f"pictures: {fetched}; {done.vectors:,} new vectors; index: {done.added:,} put, {done.removed:,} left, "
+        f"pictures: {fetched}; {done.vectors:,} new vectors; index: {done.added:,} put, {done.removed:,} removed, "
         f"{done.entries:,} entries; {done.products:,} products"
     )
 
