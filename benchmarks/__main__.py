@@ -23,6 +23,7 @@ BENCHMARKS = {
     "feeds": "offers a second into the catalog beside the parsers alone; 10,000 damaged feeds (half an hour)",
     "kills": "kill -9 of every process at 100 random moments, against the same shops undisturbed (10 minutes)",
     "lake": "appending, and questions before and after compaction",
+    "lens_load": "fifty photos at once on the shopper's page for a minute: errors, seconds",
     "lens_scale": "many simulated feeds, their index and its questions: seconds, memory, hours for 5 million offers",
     "manyshops": "the chain's pages over several hundred shops: read for the first time, and later",
     "measures": "a day's figures from the lake: the demo chain, a year of one shop; filling the demo chain",

@@ -1,11 +1,16 @@
-"""Searches that arrive over HTTP: what was asked, checked; a few at a time, so that a crowd waits and nothing falls."""
+"""Searches that arrive over HTTP: what was asked, checked; a few at a time, so that a crowd waits and nothing falls.
+
+Who waits holds no thread: the other pages have those to themselves.
+"""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, fail_after
+from anyio.to_thread import run_sync
 
 from vitrina.errors import InputError, LimitError, StorageError
 from vitrina.lens.found import BoxFractions, Found
@@ -21,7 +26,23 @@ LARGEST_FORM = LARGEST_PHOTO + 100_000
 AT_ONCE = 3
 PATIENCE_S = 20.0
 
-_places = threading.BoundedSemaphore(AT_ONCE)
+_places = CapacityLimiter(AT_ONCE)
+
+Answer = TypeVar("Answer")
+
+
+async def in_turn(work: Callable[[], Answer]) -> Answer:
+    """In a thread, when fewer than `AT_ONCE` others are at it. Raises LimitError when that takes too long."""
+    place = object()
+    try:
+        with fail_after(PATIENCE_S):
+            await _places.acquire_on_behalf_of(place)
+    except TimeoutError as error:
+        raise LimitError("too many people search at this moment; try again in some seconds") from error
+    try:
+        return await run_sync(work)
+    finally:
+        _places.release_on_behalf_of(place)
 
 
 def find(
@@ -34,11 +55,10 @@ def find(
     limit: int,
     channel: str,
 ) -> Found:
-    """Search, and note in the lake that somebody did. Raises LimitError when too many search at once."""
+    """Search, and note in the lake that somebody did. Call it by `in_turn`."""
     if photo is not None and len(photo) > LARGEST_PHOTO:
         raise InputError(f"photo: expected at most {LARGEST_PHOTO // 1_000_000} MB, got {len(photo) / 1e6:.1f} MB")
-    with _a_place():
-        found = site.catalog.find(photo, box=box, text=text[:200], where=where, limit=limit)
+    found = site.catalog.find(photo, box=box, text=text[:200], where=where, limit=limit)
     _note(site, found, Asked(channel, with_box=box is not None, with_words=bool(text), simulated=site.stage.demo))
     return found
 
@@ -59,16 +79,6 @@ def parse_box(text: str) -> BoxFractions | None:
 def parse_price(amount: str, currency: str) -> Money | None:
     """None where no amount is given. Raises InputError."""
     return Money.parse(amount.replace(",", "."), check_currency(currency)) if amount.strip() else None
-
-
-@contextmanager
-def _a_place() -> Iterator[None]:
-    if not _places.acquire(timeout=PATIENCE_S):
-        raise LimitError("too many people search at this moment; try again in some seconds")
-    try:
-        yield
-    finally:
-        _places.release()
 
 
 def _note(site: Site, found: Found, asked: Asked) -> None:

@@ -10,14 +10,14 @@ from vitrina.lens.found import as_json, product_json
 from vitrina.lens.rank import Wishes
 from vitrina.web.api.routes import PREFIX, PROBLEMS
 from vitrina.web.auth import Who, check_key_or_form
-from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, parse_box, parse_price
+from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, in_turn, parse_box, parse_price
 from vitrina.web.site import TheSite
 
 router = APIRouter(prefix=PREFIX + "/lens", responses=PROBLEMS)
 
 
 @router.post("/find", max_body_size=LARGEST_FORM, dependencies=[Depends(check_key_or_form)])
-def find_products(
+async def find_products(
     site: TheSite,
     who: Who,
     photo: UploadFile | None = None,
@@ -41,8 +41,12 @@ def find_products(
         in_stock_only=in_stock,
         currency=currency,
     )
-    found = find(site, content or None, box=parse_box(box), text=text, where=wishes, limit=limit, channel="api")
-    return as_json(found)
+    meant = parse_box(box)
+    return as_json(
+        await in_turn(
+            lambda: find(site, content or None, box=meant, text=text, where=wishes, limit=limit, channel="api")
+        )
+    )
 
 
 @router.get("/products/{product_id}")

@@ -20,7 +20,7 @@ from vitrina.lens.pictures import thumbnail_path
 from vitrina.lens.rank import Wishes
 from vitrina.lens.shops import list_shops
 from vitrina.web.auth import address_of, check_form
-from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, parse_box, parse_price
+from vitrina.web.finding import LARGEST_FORM, LARGEST_PHOTO, find, in_turn, parse_box, parse_price
 from vitrina.web.headers import ONE_YEAR_S
 from vitrina.web.render import render
 from vitrina.web.site import Site, TheSite
@@ -81,7 +81,7 @@ def page(request: Request, site: TheSite, embed: bool = False) -> Response:
 
 
 @router.post("/find", dependencies=[Depends(check_form)], max_body_size=LARGEST_FORM)
-def search(
+async def search(
     request: Request,
     site: TheSite,
     asked: Annotated[Asked, Depends(asked_of)],
@@ -91,10 +91,14 @@ def search(
     box: Text = "",
 ) -> Response:
     """A whole page, or for the page's own script the results alone. picture: the form's other field for a file."""
+    return await in_turn(lambda: _search(request, site, asked, sample, box, photo, picture))
+
+
+def _search(request: Request, site: Site, asked: Asked, sample: str, box: str, *photos: UploadFile | None) -> Response:
     found, problem, status, content = None, "", 200, None
     try:
         site.brakes.count("find", address_of(request), per_minute=PER_MINUTE, at_once=AT_ONCE)
-        content = _photo(site, sample, photo, picture)
+        content = _photo(site, sample, *photos)
         found = find(
             site,
             content,
