@@ -20,7 +20,8 @@ import httpx
 
 from benchmarks.dashboard import serving
 from benchmarks.table import Report
-from vitrina.lens.demo.fill import fill, sample_folder
+from vitrina.lens.demo.fill import fill
+from vitrina.lens.demo.home import sample_folder
 from vitrina.settings import load_settings
 from vitrina.storage.database import Database
 
