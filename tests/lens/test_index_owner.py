@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 from vitrina.errors import StorageError
 from vitrina.lens.index import Entry, entry_id
 from vitrina.lens.indexing.client import IndexClient
-from vitrina.lens.indexing.frame import SOCKET
+from vitrina.lens.indexing.frame import SOCKET, receive, send, short_path
 from vitrina.lens.indexing.server import serve
 from vitrina.settings import Settings, load_settings
 
@@ -94,6 +95,40 @@ def test_only_its_user_may_use_the_socket(settings: Settings) -> None:
 
         assert (settings.home / "run" / SOCKET).stat().st_mode & 0o777 == 0o600
         assert (settings.home / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_settling_and_copying_may_take_longer_than_other_questions(settings: Settings, tmp_path: Path) -> None:
+    client = IndexClient(settings, "lite", start=False)
+    client.patience_s = 0.05
+    with slow_owner(settings, answers_after_s=0.3):
+        client.settle()
+        client.snapshot(tmp_path / "copy")
+        with pytest.raises(StorageError, match="did not answer"):
+            client.count()
+
+
+@contextmanager
+def slow_owner(settings: Settings, *, answers_after_s: float) -> Iterator[None]:
+    """Answers three questions, each late."""
+    folder = settings.home / "run"
+    folder.mkdir()
+    with short_path(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.bind(f"{short}/{SOCKET}")
+        line.listen()
+        thread = threading.Thread(target=answer_late, args=(line, answers_after_s))
+        thread.start()
+        yield
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def answer_late(line: socket.socket, after_s: float) -> None:
+    for _ in range(3):
+        caller, _address = line.accept()
+        with caller, caller.makefile("rb") as stream, suppress(BrokenPipeError):
+            receive(stream)
+            time.sleep(after_s)
+            send(caller, {"answer": 0})
 
 
 @pytest.mark.slow

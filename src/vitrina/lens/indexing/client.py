@@ -18,8 +18,8 @@ from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Hit, Index, ch
 from vitrina.lens.indexing.frame import SOCKET, as_rows, receive, send, short_path, socket_folder
 from vitrina.settings import Settings
 
-PATIENCE_S = 120.0
-"""Settling a large index takes long."""
+PATIENCE_S, LONG_PATIENCE_S = 120.0, 6 * 3600.0
+"""For most questions, and for settling or copying a whole index: 200,000 entries settle for some minutes."""
 START_S, AGAIN_S = 30.0, 5.0
 IDLE_S = 60
 """A process that we started ends when nobody has asked it for so long."""
@@ -40,9 +40,12 @@ class IndexClient:
     """One embedder's index, in whichever process has it. Safe for several threads."""
 
     def __init__(self, settings: Settings, model: str, *, start: bool = True) -> None:
-        """start: whether a process may be started where none answers; start_s: how long one is waited for."""
+        """start: whether a process may be started where none answers; start_s: how long one is waited for.
+
+        patience_s: how long an answer is waited for, where it is not for work on the whole index.
+        """
         self._settings, self._model, self._start = settings, model, start
-        self.start_s = START_S
+        self.start_s, self.patience_s = START_S, PATIENCE_S
 
     def upsert(self, entries: Sequence[Entry]) -> None:
         for first in range(0, len(entries), AT_ONCE):
@@ -63,22 +66,22 @@ class IndexClient:
         return int(self._ask({"what": "count", "where": where.as_json()}))
 
     def settle(self) -> None:
-        self._ask({"what": "settle"})
+        self._ask({"what": "settle"}, patience_s=LONG_PATIENCE_S)
 
     def snapshot(self, folder: Path) -> None:
-        self._ask({"what": "snapshot", "folder": str(folder.absolute())})
+        self._ask({"what": "snapshot", "folder": str(folder.absolute())}, patience_s=LONG_PATIENCE_S)
 
     def close(self) -> None:
         """Each question has a connection of its own."""
 
-    def _ask(self, asked: dict[str, Any], vectors: Floats | None = None) -> Any:
+    def _ask(self, asked: dict[str, Any], vectors: Floats | None = None, *, patience_s: float | None = None) -> Any:
         asked = asked | {"model": self._model}
         try:
             try:
-                said = self._exchange(asked, vectors)
+                said = self._exchange(asked, vectors, patience_s)
             except (FileNotFoundError, ConnectionError):  # it ended, or does not run yet; all may be asked twice
                 self._start_process()
-                said = self._exchange(asked, vectors)
+                said = self._exchange(asked, vectors, patience_s)
         except (OSError, ValueError) as error:
             raise StorageError(f"the index did not answer: {error}; try again") from error
         if "error" in said:
@@ -86,10 +89,12 @@ class IndexClient:
             raise kind(said["error"])
         return said["answer"]
 
-    def _exchange(self, asked: dict[str, Any], vectors: Floats | None) -> dict[str, Any]:
+    def _exchange(
+        self, asked: dict[str, Any], vectors: Floats | None = None, patience_s: float | None = None
+    ) -> dict[str, Any]:
         folder = socket_folder(self._settings.home)
         with short_path(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(PATIENCE_S)
+            line.settimeout(patience_s or self.patience_s)
             line.connect(f"{short}/{SOCKET}")
             send(line, asked, np.zeros((0, 0), np.float32) if vectors is None else vectors)
             with line.makefile("rb") as stream:
@@ -108,7 +113,7 @@ class IndexClient:
                 next_start = time.monotonic() + AGAIN_S
             time.sleep(0.05)
             try:
-                self._exchange({"what": "count", "where": EVERYTHING.as_json(), "model": self._model}, None)
+                self._exchange({"what": "count", "where": EVERYTHING.as_json(), "model": self._model})
             except (OSError, ValueError):
                 continue
             return
