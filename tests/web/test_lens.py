@@ -1,0 +1,122 @@
+"""The shopper's page from outside: open to everybody, careful with what comes in, only pictures going out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from vitrina.lens.found import FoundOffer, FoundProduct
+from vitrina.product import Money
+from vitrina.web.pages.lens import lines
+
+
+@pytest.fixture
+def shopper(lens_home: Any, serve: Callable[..., str], visit: Callable[[str], Any]) -> Any:
+    return visit(serve(lens_home))
+
+
+def test_whoever_comes_sees_the_page_and_that_nothing_can_be_found_yet(shopper: Any) -> None:
+    page = shopper.get("/lens")
+
+    assert page.status_code == 200
+    assert "Nothing can be found yet" in page.text
+    assert "vitrina lens" not in page.text  # commands are for those who may use them
+
+
+def test_in_another_service_the_page_has_no_menu(shopper: Any) -> None:
+    assert "<header" in shopper.get("/lens").text
+    assert "<header" not in shopper.get("/lens?embed=1").text
+
+
+def send(shopper: Any, content: bytes = b"", **fields: str) -> httpx.Response:
+    shown = shopper.get("/cashback").text.partition('name="form_token" value="')[2].partition('"')[0]
+    files = {"photo": ("photo.jpg", content, "image/jpeg")}
+    answer: httpx.Response = shopper.http.post("/lens/find", data={"form_token": shown, **fields}, files=files)
+    return answer
+
+
+def test_a_search_from_another_site_is_refused(shopper: Any) -> None:
+    assert shopper.http.post("/lens/find", data={"text": "boot"}).status_code == 403
+
+
+WRONG: tuple[tuple[bytes, dict[str, str], str], ...] = (
+    (b"<!doctype html>", {}, "picture"),
+    (b"", {}, "expected a photo, or words"),
+    (b"", {"text": "boot", "box": "0.1,0.2"}, "expected fractions"),
+    (b"", {"text": "boot", "box": "0.9,0.2,0.1,0.5"}, "left &lt; right"),
+    (b"", {"text": "boot", "max_price": "cheap", "currency": "EUR"}, "cheap"),
+    (b"", {"text": "boot", "max_price": "20"}, "expected its currency"),
+)
+
+
+def test_what_is_no_search_is_refused_in_words(shopper: Any) -> None:
+    for content, fields, words in WRONG:
+        answer = shopper_part(shopper, content, fields)
+
+        assert 400 <= answer.status_code < 500
+        assert words in answer.text
+        assert answer.headers["X-Part"] == "results"
+
+
+def shopper_part(shopper: Any, content: bytes, fields: dict[str, str]) -> httpx.Response:
+    shopper.http.headers["X-Part"] = "results"
+    return send(shopper, content, **fields)
+
+
+def test_words_alone_find_and_the_link_is_ours(shelf: Any, shopper: Any) -> None:
+    shelf.take("best", shelf.offer("9"))
+
+    answer = shopper_part(shopper, b"", {"text": "boot"})
+
+    assert answer.status_code == 200
+    assert 'href="/go/best/9?s=' in answer.text
+    assert "€2.49" in answer.text  # 5 % of 49.90, rounded down
+    assert "€47.41" in answer.text
+
+
+def test_a_search_that_fits_nothing_says_what_may_help(shopper: Any) -> None:
+    answer = shopper_part(shopper, b"", {"text": "boot", "max_price": "1", "currency": "EUR"})
+
+    assert "Nothing alike was found" in answer.text
+    assert "data-clears" in answer.text
+
+
+def test_more_than_a_photo_is_turned_away(shopper: Any) -> None:
+    assert send(shopper, b"x" * 10_200_000).status_code == 413
+
+
+def test_searches_of_one_address_are_slowed_down(shopper: Any) -> None:
+    statuses = [shopper_part(shopper, b"", {"text": "boot"}).status_code for _ in range(14)]
+
+    assert statuses[:10] == [200] * 10
+    assert statuses[-1] == 429
+
+
+def test_only_pictures_of_live_offers_are_given_out(shopper: Any) -> None:
+    names = ("0" * 64 + ".webp", "..%2Fcatalog.db", "x.webp", "0" * 64 + ".png")
+
+    assert {shopper.get(f"/lens/pictures/{name}").status_code for name in names} <= {303, 404}
+    assert shopper.get(f"/lens/pictures/{names[0]}").status_code == 404
+
+
+def test_what_belongs_to_the_demo_is_not_there_without_it(shopper: Any) -> None:
+    paths = ("/lens/samples/1-sneakers.jpg", "/demo/shops/best?subid=1", "/demo/shops/best")
+
+    assert [shopper.get(path).status_code for path in paths] == [404] * 3
+
+
+def offer(shop: str, offer_id: str, price: int) -> FoundOffer:
+    money = Money(price, "EUR")
+    return FoundOffer(shop, shop, offer_id, "Boot", money, None, None, money, True)
+
+
+def test_a_find_shows_the_best_offer_of_each_shop_and_the_others_after_them() -> None:
+    offers = (offer("a", "S", 10), offer("a", "M", 10), offer("b", "1", 11), offer("a", "L", 12))
+
+    first, rest = lines(FoundProduct("p", "Boot", "", (), "", 1.0, 1.0, offers))
+
+    assert [one.offer_id for one in first] == ["S", "1"]
+    assert [one.offer_id for one in rest] == ["M", "L"]
