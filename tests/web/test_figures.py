@@ -163,3 +163,14 @@ def test_an_answer_that_takes_long_is_begun_and_asked_for_again(figures: Figures
 
     assert (first, still) == (None, None)
     assert figures.once("key", slowly) == figures.soon("key", slowly) == "there"
+
+
+def test_of_what_changes_with_time_only_the_newest_two_answers_are_kept(figures: Figures, clock: Clock) -> None:
+    for minute in range(50):
+        figures.glance(SHOP, TODAY)
+        figures.once(("checked", minute), lambda: object(), series="checked")
+        clock.pass_by(60)
+
+    assert len(figures._kept) <= 8
+    assert figures.once(("checked", 49), lambda: "again", series="checked") != "again"
+    assert figures.once(("checked", 0), lambda: "again", series="checked") == "again"

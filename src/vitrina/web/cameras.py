@@ -99,8 +99,8 @@ def _said(site: Site) -> dict[Place, dict[str, Any]]:
         days = (now.date() - timedelta(days=1), now.date() + timedelta(days=1))
         return WATCHING["newest_health"]({"health": site.lake.expr("health", days=days)}).to_pyarrow()
 
-    on_record = site.figures.once(("camera health", int(now.timestamp()) // READ_EVERY_S), read)
-    answers = site.figures.once(("camera sockets", step), lambda: all_health(home))
+    on_record = site.figures.once(("camera health", int(now.timestamp()) // READ_EVERY_S), read, series="camera health")
+    answers = site.figures.once(("camera sockets", step), lambda: all_health(home), series="camera sockets")
     return said_lately(on_record, now) | {(one["shop"], one["camera"]): one for one in answers}
 
 
@@ -119,7 +119,7 @@ def _recent(site: Site, span: Span) -> tuple[pa.Table, list[Gap]]:
             for row in on_record.to_pylist()
         ]
 
-    return site.figures.once(("cameras", span, int(now.timestamp()) // READ_EVERY_S), read)
+    return site.figures.once(("cameras", span, int(now.timestamp()) // READ_EVERY_S), read, series=("cameras", span))
 
 
 def _start(now: datetime, slots: int, slot_s: float) -> datetime:

@@ -29,7 +29,8 @@ def examined(site: Site) -> tuple[Examined, datetime]:
     """The checks of all shops, run at most every few minutes; and when."""
     now, shops = site.figures.now(), all_shops(site)
     step = int(now.timestamp()) // EXAMINED_EVERY_S
-    return site.figures.once(("quality", step, newest_change(site)), lambda: (examine(site.lake, shops, now), now))
+    key = ("quality", step, newest_change(site))
+    return site.figures.once(key, lambda: (examine(site.lake, shops, now), now), series="quality")
 
 
 __all__ = ["ENGINES", "MEASURES", "examined", "measure", "query_text"]

@@ -116,7 +116,7 @@ def figures_of(site: Site, shops: Sequence[Shop], period: Period) -> Chain:
         earlier = before.rows.only(slugs) if before else None
         return compose(shops, kept.rows.only(slugs), earlier, k_anonymity=site.settings.k_anonymity)
 
-    return site.figures.once(key, make)
+    return site.figures.once(key, make, series=("chain", slugs, period))
 
 
 def chosen_shops(site: Site, who: SignedIn, slugs: Sequence[str] | None, *, action: str = "figures.view") -> list[Shop]:
@@ -145,7 +145,8 @@ def layout_changes_of(site: Site, shops: Sequence[Shop]) -> dict[str, list[datet
 def hour_rows(site: Site, shops: Sequence[Shop], period: Period) -> dict[str, pa.Table]:
     """Footfall and sales of these shops by quarter of an hour of UTC."""
     slugs = tuple(shop.slug for shop in shops)
-    key = ("chain hours", period.first, period.last, slugs, _marks(site, period.first, period.last))
+    series = ("chain hours", period.first, period.last, slugs)
+    key = (*series, _marks(site, period.first, period.last))
 
     def read() -> dict[str, pa.Table]:
         days = (period.first, period.last)
@@ -153,7 +154,7 @@ def hour_rows(site: Site, shops: Sequence[Shop], period: Period) -> dict[str, pa
         chosen = {name: table.filter(table.shop_id.isin(slugs)) for name, table in tables.items() if name in READS}
         return {name: query(tables | chosen).to_pyarrow() for name, query in PROFILES.items()}
 
-    return site.figures.once(key, read)
+    return site.figures.once(key, read, series=series)
 
 
 def look_ahead(site: Site) -> None:
@@ -195,8 +196,8 @@ def _rows(site: Site, first: date, last: date) -> _Kept:
 
     key = ("chain rows", first, last, marks)
     if latest and latest[0].marks != marks:
-        return site.figures.soon(key, read) or latest[0]
-    return site.figures.once(key, read)
+        return site.figures.soon(key, read, series=("chain rows", first, last)) or latest[0]
+    return site.figures.once(key, read, series=("chain rows", first, last))
 
 
 def _marks(site: Site, first: date, last: date) -> Hashable:
@@ -210,7 +211,8 @@ def _marks(site: Site, first: date, last: date) -> Hashable:
                 names.update(file.encode())
         return names.hexdigest()
 
-    return site.figures.once(("chain files", first, last, step), digest), newest_change(site)
+    series = ("chain files", first, last)
+    return site.figures.once((*series, step), digest, series=series), newest_change(site)
 
 
 def _against(first: date, last: date, against: str) -> tuple[date, date] | None:

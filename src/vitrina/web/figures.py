@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +32,7 @@ SHOWN = tuple(name for name in FLOOR_TABLES if name != POSITIONS.name)
 
 RECENT_DAYS = 14
 KEPT = 2000
+IN_A_SERIES = 2
 THREADS = 2
 STEP_S = 10
 """A day that is not over is computed at most so often."""
@@ -56,6 +57,7 @@ class Figures:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._found: OrderedDict[Hashable, Any] = OrderedDict()
+        self._series: dict[Hashable, deque[Hashable]] = {}
 
     def today(self, shop: Shop) -> date:
         return ShopClock(shop.timezone, shop.day_starts).business_day(self._now())
@@ -65,7 +67,11 @@ class Figures:
         now = self._step(STEP_S) if day >= self.today(shop) else None
         files = self.fingerprint(shop, same_week_days(day)[-1], day)
         key = ("day", shop.slug, shop.layout.layout_id, day, now, files)
-        return self.once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
+        return self.once(
+            key,
+            lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now),
+            series=("day", shop.slug, day),
+        )
 
     def glance(self, shop: Shop, day: date) -> DayFigures:
         """One day for a list of many shops; the day that runs now as it was one or two minutes ago."""
@@ -79,7 +85,11 @@ class Figures:
 
     def _glance_at(self, shop: Shop, day: date, now: datetime) -> DayFigures:
         key = self._glance_key(shop, day, now)
-        return self.once(key, lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now))
+        return self.once(
+            key,
+            lambda: day_figures(self._lake, shop, day, k_anonymity=self._k_anonymity, now=now),
+            series=("glance", shop.slug),
+        )
 
     def _glance_key(self, shop: Shop, day: date, now: datetime) -> Hashable:
         return ("glance", shop.slug, shop.layout.layout_id, day, now)
@@ -99,7 +109,8 @@ class Figures:
         """Entries of each day from first to last that has any."""
         files = self.fingerprint(shop, first, last, "crossings")
         key = ("footfall", shop.slug, shop.layout.layout_id, first, last, files)
-        return self.once(key, lambda: self._count_entries(shop, first, last))
+        series = ("footfall", shop.slug, first, last)
+        return self.once(key, lambda: self._count_entries(shop, first, last), series=series)
 
     def last_day(self, shop: Shop) -> date | None:
         """The newest day on which the shop was watched or anybody was counted; None when there is none."""
@@ -112,7 +123,7 @@ class Figures:
     def newest_minutes(self) -> dict[tuple[str, str], datetime]:
         """Shop and camera to the start of the newest minute that was watched in the last two days."""
         key = ("newest", self._lake.version("presence"), self._now().date())
-        return self.once(key, self._newest_minutes)
+        return self.once(key, self._newest_minutes, series="newest")
 
     def warm(self) -> None:
         """Let every thread open its connection and compile its first question, before anybody waits for it."""
@@ -190,25 +201,40 @@ class Figures:
                 self._found.popitem(last=False)
         return answer
 
-    def soon(self, key: Hashable, compute: Callable[[], Answer]) -> Answer | None:
+    def soon(self, key: Hashable, compute: Callable[[], Answer], *, series: Hashable = None) -> Answer | None:
         """The answer when it is there; else it is begun, if nobody has, and None."""
         with self._lock:
             future = self._kept.get(key)
             if future is None:
-                future = self._kept[key] = self._threads.submit(compute)
-        return self.once(key, compute) if future.done() else None
+                future = self._begin(key, compute, series)
+        return self.once(key, compute, series=series) if future.done() else None
 
-    def once(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+    def once(self, key: Hashable, compute: Callable[[], Answer], *, series: Hashable = None) -> Answer:
+        """The answer, computed when nobody has yet.
+
+        series: names what changes with time or with the files behind it; of its answers only the newest two are kept.
+        """
         with self._lock:
             future = self._kept.get(key)
             if future is None:
-                future = self._kept[key] = self._threads.submit(compute)
+                future = self._begin(key, compute, series)
             self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
         try:
             return cast(Answer, future.result())
         except BaseException:
             with self._lock:
                 self._kept.pop(key, None)  # an error is told, not kept
             raise
+
+    def _begin(self, key: Hashable, compute: Callable[[], Any], series: Hashable) -> Future[Any]:
+        future = self._kept[key] = self._threads.submit(compute)
+        if series is not None:
+            members = self._series.setdefault(series, deque())
+            members.append(key)
+            if len(members) > IN_A_SERIES:
+                self._kept.pop(members.popleft(), None)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        while len(self._series) > KEPT:
+            self._series.pop(next(iter(self._series)))
+        return future

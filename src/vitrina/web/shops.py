@@ -43,7 +43,7 @@ def all_shops(site: Site) -> tuple[Shop, ...]:
             found = load_shops(session)
         return tuple(sorted(found, key=lambda shop: (shop.name.casefold(), shop.slug)))
 
-    return site.figures.once(("shops", newest_change(site)), load)
+    return site.figures.once(("shops", newest_change(site)), load, series="shops")
 
 
 def newest_change(site: Site) -> str:
