@@ -178,6 +178,22 @@ def test_letters_of_finds_stand_out_and_nothing_is_pushed_sideways(
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_in_the_demo_a_photo_is_one_tap_away_and_enter_in_the_words_does_not_take_it(
+    filled: Any, serve: Callable[..., str], browse: Any
+) -> None:
+    page = browse(serve(filled, demo=True), **PHONE)
+    page.goto("/lens")
+    page.get_by_label("In words").fill("backpack")
+    page.keyboard.press("Enter")
+    assert all("backpack" in name for name in found(page))
+    assert page.get_by_role("heading", name="Found by words").is_visible()
+
+    page.get_by_label("In words").fill("")
+    page.get_by_role("button", name="Try photo 1").tap()
+    assert "jacket" in found(page)[0]
+    assert page.locator("#lens-canvas").is_visible()
+
+
 def test_without_scripts_the_form_is_sent_and_the_page_comes_back_with_finds(
     filled: Any, serve: Callable[..., str], browse: Any, photo: Path, design: Design
 ) -> None:

@@ -86,8 +86,8 @@ def feeds_now(site: Site) -> list[Feed]:
                     state=last["state"] if last else "",
                     reason=last["reason"] if last else "",
                     held_import=last["import_id"] if last and last["state"] == HELD else "",
-                    tried_at=_when(last["started_at"]) if last else None,
-                    good_at=_when(known.last_good_at),
+                    tried_at=when(last["started_at"]) if last else None,
+                    good_at=when(known.last_good_at),
                 )
             )
     order = ("fail", "warn", "none", "ok")
@@ -105,5 +105,6 @@ def _health(site: Site) -> Mapping[str, store.FeedHealth]:
         return store.feed_health(catalog)
 
 
-def _when(t: float | None) -> datetime | None:
+def when(t: float | None) -> datetime | None:
+    """Seconds of the catalog's clock as a moment."""
     return None if t is None else datetime.fromtimestamp(t, UTC)

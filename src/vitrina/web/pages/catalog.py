@@ -18,7 +18,7 @@ from vitrina.lens.shops import find_feed, list_shops, note_decision
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.api.feeds import find_feed_now
 from vitrina.web.auth import Who, check_form
-from vitrina.web.feeds import feeds_now, opened
+from vitrina.web.feeds import feeds_now, opened, when
 from vitrina.web.pages.cashback import sheet
 from vitrina.web.pages.lens import demo_progress
 from vitrina.web.render import render
@@ -65,7 +65,7 @@ def one_feed(request: Request, site: TheSite, who: Who, feed_id: str, done: str 
             imports = store.imports(catalog, feed_id=feed_id, limit=20)
             rejects = store.rejects(catalog, imports[0]["import_id"], limit=REJECTS) if imports else []
             failures = store.failed_pictures(catalog, feed_id=feed_id, limit=FAILURES)
-    told: dict[str, Any] = {"imports": imports, "rejects": rejects, "failures": failures, "moment": store.moment}
+    told: dict[str, Any] = {"imports": imports, "rejects": rejects, "failures": failures, "when": when}
     return render(request, "catalog_feed.html", feed=feed, done=done, **told)
 
 

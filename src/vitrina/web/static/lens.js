@@ -28,6 +28,7 @@ let waiting = 0;
 // The photo ----------------------------------------------------------------------------------------------------------
 
 async function take(file) {
+  wait();
   for (const input of form.querySelectorAll("input[type=file]")) input.value = "";
   drawn = null;
   photo = await shrunk(file);
@@ -94,9 +95,7 @@ async function search() {
   running?.abort();
   const mine = new AbortController();
   running = mine;
-  results.setAttribute("aria-busy", "true");
-  status.textContent = page.dataset.looking;
-  skeleton();
+  wait();
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Part": "results" }, signal: mine.signal });
     if (answer.headers.get("X-Part") === "results") show(await answer.text());
@@ -105,10 +104,11 @@ async function search() {
     if (error.name === "AbortError") return;
     say(page.dataset.failed);
   }
-  results.setAttribute("aria-busy", "false");
 }
 
-function skeleton() {
+function wait() {
+  results.setAttribute("aria-busy", "true");
+  status.textContent = page.dataset.looking;
   const list = document.createElement("ul");
   list.className = "lens-cards";
   list.setAttribute("aria-hidden", "true");
@@ -126,11 +126,13 @@ function say(text) {
   line.setAttribute("role", "alert");
   line.textContent = text;
   results.replaceChildren(line);
+  results.setAttribute("aria-busy", "false");
   status.textContent = "";
 }
 
 function show(html) {
   results.innerHTML = html;
+  results.setAttribute("aria-busy", "false");
   others.replaceChildren();
   const found = results.querySelector(".lens-found");
   status.textContent = found?.dataset.said ?? "";
@@ -318,7 +320,12 @@ function listen() {
   for (const button of form.querySelectorAll("[data-sample]")) {
     button.addEventListener("click", async (event) => {
       event.preventDefault();
-      take(await (await fetch(button.dataset.sample)).blob());
+      wait();
+      try {
+        await take(await (await fetch(button.dataset.sample)).blob());
+      } catch {
+        say(page.dataset.failed);
+      }
     });
   }
   for (const name of ["dragover", "dragenter"]) {
