@@ -367,6 +367,7 @@ def test_the_same_way_walked_backwards_swaps_in_and_out(path: Path) -> None:
 
 @given(st.lists(st.one_of(places, near_the_end_of_the_line), min_size=2, max_size=40))
 def test_there_and_back_by_the_same_way_is_nothing(path: Path) -> None:
+    assume(DOOR.a not in path and DOOR.b not in path)
     assert counts(walk([*path, *reversed(path)])) == (0, 0)
 
 

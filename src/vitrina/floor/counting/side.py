@@ -135,7 +135,8 @@ class Sides:
         before, was_along = self.distance[rows], self.along[rows]
         flipped = np.sign(before) * np.sign(now) < 0
         share = np.divide(before, before - now, out=np.zeros_like(now), where=flipped)
-        at = was_along + (along - was_along) * share
+        # Written so that the way back gives the very same number, also to who passes exactly through an end.
+        at = np.divide(was_along * now - along * before, now - before, out=np.full_like(now, np.nan), where=flipped)
         through = flipped & (at >= 0) & (at <= 1)
         passed_s = np.where(through, t - self.seen_t[rows][:, None], 0.0)
         return through, np.where(through, t - passed_s * (1 - share), self.passed_t[rows])
