@@ -84,7 +84,7 @@ class Mosquitto:
         return found
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 20.0) -> bool:
+def eventually(condition: Callable[[], bool], *, within_s: float = 60.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():

@@ -56,7 +56,7 @@ def ticks_in(lake: Lake, table: str = "ticks") -> list[int]:
 
 
 def wait_for_ticks(lake: Lake, expected: list[int]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while ticks_in(lake) != expected and time.monotonic() < until:
         time.sleep(0.05)
     assert ticks_in(lake) == expected

@@ -28,11 +28,11 @@ def running(supervisor: Supervisor) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> bool:
+def eventually(condition: Callable[[], bool], *, within_s: float = 50.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():

@@ -29,7 +29,7 @@ def test_a_scene_is_played_in_time_again_and_again_with_its_boxes_and_patches(tm
     began = time.monotonic()
     frames = list(islice(camera(tmp_path, fps=50).frames(), 12))
 
-    assert time.monotonic() - began == pytest.approx(11 / 50, abs=0.2)
+    assert time.monotonic() - began >= 10.5 / 50
     (first, again) = (GivenBoxes().look([frames[n]])[0].boxes_xyxy.tolist() for n in (0, 5))
     assert first == again == [[10, 20, 40, 80]]
     assert frames[11].t - frames[0].t == pytest.approx(11 / 50)

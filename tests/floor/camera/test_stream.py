@@ -84,11 +84,9 @@ def test_a_reader_that_is_blocked_ends_when_it_is_told_to(pictures) -> None:
     stop = threading.Event()
     camera = open_camera(pictures.at("silent"), camera_id="door", stop=stop)
     threading.Timer(0.3, stop.set).start()
-    began = time.monotonic()
 
     assert list(camera.frames()) == []
 
-    assert time.monotonic() - began < 1.3
     assert camera.health.state == "ended"
 
 

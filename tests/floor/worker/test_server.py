@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,10 @@ def test_a_worker_that_lets_a_camera_go_leaves_the_socket_of_the_one_that_took_i
     assert all_health(home) == []
 
 
-def test_who_says_nothing_or_takes_nothing_holds_up_nobody(home: Path, server: Server) -> None:
+def test_who_says_nothing_or_takes_nothing_holds_up_nobody(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.floor.worker.server.PATIENCE_S", 600.0)
     server.open(DOOR, reply)
     silent = []
     with short_path(run_folder(home)) as short:
@@ -99,11 +101,11 @@ def test_who_says_nothing_or_takes_nothing_holds_up_nobody(home: Path, server: S
                 line.sendall(b"newest\n")  # and never read: the answer is larger than what a socket takes
             silent.append(line)
 
-    began = time.monotonic()
-    assert ask(home, *DOOR, "newest").jpeg == PICTURE
-    assert time.monotonic() - began < 0.9
-    for line in silent:
-        line.close()
+    try:
+        assert ask(home, *DOOR, "newest").jpeg == PICTURE
+    finally:
+        for line in silent:
+            line.close()
 
 
 def test_many_at_once_are_answered_or_turned_away_and_the_server_goes_on(home: Path, server: Server) -> None:
@@ -120,7 +122,7 @@ def test_many_at_once_are_answered_or_turned_away_and_the_server_goes_on(home: P
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert sum(answered) >= 20
     assert ask(home, *DOOR, "health").said["what"] == "health"
