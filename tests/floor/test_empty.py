@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from vitrina.floor.empty import EmptyPicture, to_jpeg
 
@@ -47,6 +48,20 @@ def test_somebody_whom_the_detector_missed_now_and_then_fades_out() -> None:
     empty = picture.picture()
     assert empty is not None
     assert int(empty.max()) == 90
+
+
+@pytest.mark.parametrize("samples", [5, 6, 15])
+def test_each_pixel_is_the_median_of_what_was_there(samples: int) -> None:
+    rng = np.random.default_rng(samples)
+    frames = [rng.integers(0, 256, (75, 31, 3), np.uint8) for _ in range(samples)]
+    picture = EmptyPicture(every_s=1.0, samples=samples)
+    for second, frame in enumerate(frames):
+        picture.add(frame, NOBODY, float(second))
+
+    empty = picture.picture()
+
+    assert empty is not None
+    assert np.array_equal(empty, np.sort(np.stack(frames), axis=0)[samples // 2])
 
 
 def test_there_is_no_picture_before_there_are_enough_samples() -> None:
