@@ -96,7 +96,8 @@ def test_with_allow_files_pictures_are_files_beside_the_feed(settings: Settings,
     said = answer(settings, "import", feed, "--shop", "best", "--allow-files")
 
     assert answer(settings, "shops")[0]["pictures"] == {"new": 1}
-    assert "picture '0.jpg' is no file in the feed's folder, left out" in said["imports"][0]["notes"][0]
+    missing = "a picture is no file in the feed's folder, left out: '0.jpg', '1.jpg', '2.jpg', … (8 times)"
+    assert said["imports"][0]["notes"] == [f"line 2: {missing}"]
 
 
 def test_a_new_shop_whose_feed_names_no_currency_needs_one(settings: Settings, tmp_path: Path) -> None:

@@ -271,10 +271,19 @@ def test_a_picture_may_be_a_file_only_where_that_is_allowed(put: Import, tmp_pat
 
     refused = put(feed, folder=folder)
     assert ask(tmp_path, "SELECT count(*) FROM pictures") == [(0,)]
-    assert refused.notes == ("line 2: a picture is no address (--allow-files takes paths), left out",)
+    assert refused.notes == ("line 2: a picture is no address (--allow-files takes paths), left out: 'ä b/1.jpg'",)
 
     put(feed, folder=folder, order=replace(ORDER, allow_files=True))
     assert ask(tmp_path, "SELECT url FROM pictures") == [(f"file://{folder}/%C3%A4%20b/1.jpg",)]
+
+
+def test_pictures_that_are_missing_are_told_in_one_line_with_a_few_of_them(put: Import, tmp_path: Path) -> None:
+    feed = yml("\n".join(offer(number, picture=f"{number}.jpg") for number in range(1, 801)))
+
+    done = put(feed, folder=tmp_path, order=replace(ORDER, allow_files=True))
+
+    missing = "a picture is no file in the feed's folder, left out: '1.jpg', '2.jpg', '3.jpg', … (800 times)"
+    assert done.notes == (f"line 2: {missing}",)
 
 
 # Whatever happens meanwhile ------------------------------------------------------------------------------------------

@@ -278,7 +278,7 @@ def _with_pictures(offer: Offer, folder: Path | None, facts: Facts) -> Offer:
             found.append(address)
         else:
             why = "is no file in the feed's folder" if folder else "is no address (--allow-files takes paths)"
-            facts.note(f"picture {url[:60]!r} {why}, left out" if folder else f"a picture {why}, left out", offer.line)
+            facts.note(f"a picture {why}, left out", offer.line, repr(url[:60]))
     return replace(offer, pictures=tuple(dict.fromkeys(found)))
 
 
