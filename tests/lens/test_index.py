@@ -60,7 +60,7 @@ def test_the_nearest_come_first_with_their_cosine(index: Index) -> None:
     hits = index.search(np.stack([between, unit(2)]), 2)
 
     assert [hit.entry_id for hit in hits[0]] == [entry(0).entry_id, entry(1).entry_id]
-    assert hits[0][0].score == pytest.approx(2 / 5**0.5, abs=2e-3)
+    assert hits[0][0].score == pytest.approx(2 / 5**0.5, abs=5e-3)
     assert hits[1][0].entry_id == entry(2).entry_id
 
 
@@ -211,6 +211,29 @@ def test_a_zvec_index_is_there_after_it_was_closed_and_settled(tmp_path: Path) -
     again.close()
 
     assert [some[0].entry_id for some in hits] == [one.entry_id for one in there[:50]]
+
+
+def test_one_picture_in_many_shops_hides_no_other_from_zvec(tmp_path: Path) -> None:
+    """Before vectors were moved apart, dozens of these searches missed what they asked for."""
+    vectors = np.random.default_rng(0).normal(size=(1500, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = ZvecIndex(tmp_path / "index")
+    for shop in ("first", *(f"shop-{n}" for n in range(80))):
+        index.upsert(
+            [
+                Entry(entry_id(f"{n:064x}", 0, shop), vector, shop, "", "", n, "EUR", True)
+                for n, vector in enumerate(vectors if shop == "first" else vectors[:20])
+            ]
+        )
+    index.settle()
+
+    found = index.search(vectors, 10)
+    index.close()
+
+    assert {len(hits) for hits in found} == {10}
+    shown = [{split_entry(hit.entry_id)[0] for hit in hits} for hits in found]
+    assert [n for n, some in enumerate(shown) if f"{n:064x}" not in some] == []
+    assert max(abs(hits[0].score - 1) for hits in found) < 1e-3
 
 
 @pytest.mark.parametrize("kind", ["zvec", "qdrant"])

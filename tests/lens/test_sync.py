@@ -193,6 +193,20 @@ def test_an_index_at_another_address_is_emptied_and_filled(settings: Settings, t
     assert here.entries.keys() == there.entries.keys()
 
 
+def test_an_index_that_was_kept_in_an_older_way_is_made_anew_without_looking_at_a_picture(
+    settings: Settings, model: Model, tmp_path: Path
+) -> None:
+    draw(tmp_path, "a", "b")
+    take_in(settings, tmp_path, ("1", 10, "a"), ("2", 10, "b"))
+    index, vectors = BruteIndex(), prepared(settings, models=(model.name,))
+    assert bring_up(settings.lens / "catalog.db", model.name, index, vectors, address="older") == (4, 0)
+
+    done = sync(settings, model, index)
+
+    assert (done.vectors, done.added, done.entries) == (0, 4, 4)
+    assert sync(settings, model, index).added == 0
+
+
 def test_a_picture_without_vectors_waits_for_the_next_time(settings: Settings, tmp_path: Path) -> None:
     draw(tmp_path, "a", "b")
     take_in(settings, tmp_path, ("1", 10, "a"), ("2", 10, "b"))

@@ -81,12 +81,12 @@ def bring_up(
 ) -> tuple[int, int]:
     """Put what is new or changed, remove what is gone; gives how many entries were put and how many places removed.
 
-    path: of the catalog. address: where the index is; what is at another one than before is emptied first, for nobody
-    knows what it holds. Pictures without vectors are left for the next time.
+    path: of the catalog. address: where the index is, and how it is kept there; when that changed it is emptied first,
+    for nobody knows what it holds. Pictures without vectors are left for the next time.
     """
     put, removed = 0, 0
     with closing(store.open_catalog(path)) as catalog, closing(store.open_catalog(path)) as walked:
-        _forget_if_moved(catalog, index, address)
+        _forget_if_moved(catalog, model, index, address)
         _forget_if_lost(catalog, model, index)
         for some in _differences(walked, model, shops):
             put += _put_all(catalog, model, index, vectors, some.shas, shops, on_progress)
@@ -120,13 +120,14 @@ def _note_complete(catalog: sqlite3.Connection, model: str) -> None:
         catalog.execute("INSERT OR REPLACE INTO index_state VALUES(?, ?, ?)", (model, COMPLETE, b""))
 
 
-def _forget_if_moved(catalog: sqlite3.Connection, index: Index, address: str) -> None:
-    kept = catalog.execute("SELECT value FROM kept WHERE name = 'index'").fetchone()
+def _forget_if_moved(catalog: sqlite3.Connection, model: str, index: Index, address: str) -> None:
+    name = f"index of {model}"
+    kept = catalog.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
     if (kept[0] if kept else "") != address:
         index.delete_where(Filter())
         with store.writing(catalog):
-            catalog.execute("DELETE FROM index_state")
-            catalog.execute("INSERT OR REPLACE INTO kept VALUES('index', ?)", (address,))
+            catalog.execute("DELETE FROM index_state WHERE model = ?", (model,))
+            catalog.execute("INSERT OR REPLACE INTO kept VALUES(?, ?)", (name, address))
 
 
 def _forget_if_lost(catalog: sqlite3.Connection, model: str, index: Index) -> None:

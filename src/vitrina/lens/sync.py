@@ -21,7 +21,7 @@ from vitrina.lens import pictures, product, store
 from vitrina.lens.decisions import load_decisions
 from vitrina.lens.embedding import embed_missing
 from vitrina.lens.index import Index
-from vitrina.lens.indexing.client import index_of
+from vitrina.lens.indexing.client import address_of, index_of
 from vitrina.lens.places import bring_up, forget
 from vitrina.lens.places import indexed_model as indexed_model
 from vitrina.lens.product import NO_DECISIONS, Decisions
@@ -85,7 +85,7 @@ def sync(
             model.name,
             index,
             vectors,
-            address=settings.lens_qdrant_url,
+            address=address_of(settings),
             shops=shops,
             on_progress=partial(on_progress, "index"),
         )

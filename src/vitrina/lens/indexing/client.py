@@ -26,6 +26,9 @@ IDLE_S = 60
 
 AT_ONCE = 500
 
+LOCAL = "zvec, vectors moved apart"
+"""Says how the index process keeps an index. When that changes, the next sync makes those anew that are there."""
+
 
 def index_of(settings: Settings, model: str) -> Index:
     """Wherever this installation has it: on the Qdrant of `lens_qdrant_url`, else with the process on this machine."""
@@ -34,6 +37,11 @@ def index_of(settings: Settings, model: str) -> Index:
     from vitrina.lens.index_qdrant import QdrantIndex
 
     return QdrantIndex(settings.lens_qdrant_url, model, key=settings.lens_qdrant_key)
+
+
+def address_of(settings: Settings) -> str:
+    """Where this installation has its indexes, and how they are kept there."""
+    return settings.lens_qdrant_url or LOCAL
 
 
 class IndexClient:
