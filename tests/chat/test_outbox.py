@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -263,8 +263,8 @@ def test_processes_that_share_an_outbox_send_each_message_once(
     chats: Database, open_wire: Callable[[], TelegramWire], telegram: TelegramServer
 ) -> None:
     for chat in range(5):
-        put(chats, *(f"{chat}.{n}" for n in range(12)), to=chat)
-    stop, done = threading.Event(), time.monotonic() + 60
+        put(chats, *(f"{chat}.{n}" for n in range(12)), to=chat, now=datetime.now(UTC))
+    stop, done = threading.Event(), time.monotonic() + 240
     postmen = [Deliverer(chats, "telegram", open_wire()) for _ in range(3)]
     threads = [threading.Thread(target=postman.run_forever, args=(stop,)) for postman in postmen]
     for thread in threads:
@@ -299,9 +299,9 @@ def test_asked_to_stop_it_finishes_what_it_sends_and_puts_the_rest_back(chats: D
 def test_a_flood_limit_is_respected_and_nothing_is_lost(
     chats: Database, wire: TelegramWire, telegram: TelegramServer
 ) -> None:
-    put(chats, "a", "b", "c", to=7)
+    put(chats, "a", "b", "c", to=7, now=datetime.now(UTC))
     telegram.floods["7"] = [1, 1]
-    postman, done = Deliverer(chats, "telegram", wire), time.monotonic() + 30
+    postman, done = Deliverer(chats, "telegram", wire), time.monotonic() + 240
     while len(telegram.shown) < 3 and time.monotonic() < done:
         postman.run_once()
         time.sleep(0.02)

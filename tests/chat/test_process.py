@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,21 +91,20 @@ print(sorted({"telegram", "apprise", "httpx"} & set(sys.modules)))
 def test_sigterm_finishes_what_is_being_sent_and_the_next_process_goes_on(
     bot: None, database: Database, settings: Settings, telegram: TelegramServer, eventually: Eventually
 ) -> None:
-    texts = [f"{n}" for n in range(40)]
-    telegram.slow_s = 0.1
+    texts = [f"{n}" for n in range(200)]
+    telegram.slow_s = 0.5
     put(database, texts, chats=8)
     with talking(settings) as process:
         assert eventually(lambda: len(telegram.shown) > 5)
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 8
+        assert process.wait(240) == 0
+    telegram.slow_s = 0.0
     with database.reading() as session:
         row = channel.get_channel(session, "telegram")
-    assert states(database).count("sent") == len(telegram.shown) < 40
+    assert states(database).count("sent") == len(telegram.shown) < len(texts)
     assert row.reader_until is None, "another one may read at once"
     with talking(settings):
-        assert eventually(lambda: states(database).count("sent") == 40)
+        assert eventually(lambda: states(database).count("sent") == len(texts))
 
     assert sorted(one.text for one in telegram.shown) == sorted(texts)
     assert "open-sesame" not in (settings.home / "log.txt").read_text()
@@ -146,7 +145,9 @@ def _let_leases_end(database: Database) -> None:
 def test_up_runs_it_beside_the_pages_and_ends_it(
     bot: None, database: Database, settings: Settings, telegram: TelegramServer, eventually: Eventually
 ) -> None:
-    port = str(20_000 + os.getpid() % 20_000)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     environ = os.environ | {"VITRINA_HOME": str(settings.home), "VITRINA_PORT": port}
     command = [sys.executable, "-m", "vitrina.cli.main", "up"]
     with (settings.home / "up.txt").open("wb") as log:
@@ -157,7 +158,7 @@ def test_up_runs_it_beside_the_pages_and_ends_it(
         children: list[Any] = psutil.Process(process.pid).children(recursive=True)
         assert any("chat" in child.cmdline() for child in children)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(240) == 0
         assert not any(child.is_running() for child in children)
     finally:
         process.kill()

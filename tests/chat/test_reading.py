@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -112,22 +111,23 @@ def test_one_at_a_time_reads_until_it_leaves_or_is_dead(chats: Database, memory:
 
 
 def test_chats_are_answered_side_by_side_and_each_in_its_order(chats: Database, memory: MemoryWire) -> None:
-    def slowly(one: Incoming, _fetch: Fetch) -> Answer:
-        time.sleep(0.05)
+    all_four = threading.Barrier(4, timeout=240)
+
+    def together(one: Incoming, _fetch: Fetch) -> Answer:
+        all_four.wait()
         return Answer([Letter(one.text)])
 
     memory.incoming = [said(n, f"{n}", chat=str(n % 4)) for n in range(1, 21)]
-    began = time.monotonic()
-    reader_of(chats, memory, slowly).run_once()
+    reader_of(chats, memory, together).run_once()
 
-    assert time.monotonic() - began < 0.9
+    assert not all_four.broken
     for chat in range(4):
         own = [int(row.text) for row in rows(chats) if row.recipient == str(chat)]
         assert own == sorted(own)
         assert len(own) == 5
 
 
-def test_the_switchboard_answers_follows_changes_and_ends_at_once(
+def test_the_switchboard_answers_follows_changes_and_ends(
     chats: Database, box: SecretBox, telegram: TelegramServer, eventually: Callable[[Callable[[], bool]], bool]
 ) -> None:
     stop = threading.Event()
@@ -140,13 +140,11 @@ def test_the_switchboard_answers_follows_changes_and_ends_at_once(
         known = (row.username, row.connected, row.reading)
         channel.remove_channel(session, "telegram", by="test")
     calls = eventually(lambda: not any(thread.name.startswith("read") for thread in threading.enumerate()))
-    began = time.monotonic()
     stop.set()
-    board.join(10)
+    board.join(240)
 
     assert (answered, calls, known) == (True, True, ("vitrina_test_bot", True, ""))
     assert not board.is_alive()
-    assert time.monotonic() - began < 4
 
 
 def test_a_channel_that_cannot_be_opened_says_why_and_the_others_work(

@@ -118,13 +118,16 @@ def test_a_wait_for_news_ends_with_the_news_or_when_it_is_interrupted(
     wire: TelegramWire, telegram: TelegramServer
 ) -> None:
     threading.Timer(0.2, telegram.say, (7, "now")).start()
-    began = time.monotonic()
-    [said] = wire.read(0, wait_s=20)
-    threading.Timer(0.2, wire.interrupt).start()
-    nothing = wire.read(said.number, wait_s=20)
+    [said] = wire.read(0, wait_s=3600)
+    nothing: list[object] = []
+    reading = threading.Thread(target=lambda: nothing.append(list(wire.read(said.number, wait_s=3600))), daemon=True)
+    reading.start()
+    until = time.monotonic() + 240
+    while reading.is_alive() and time.monotonic() < until:
+        wire.interrupt()  # again and again, as the switchboard does: it may be about to read
+        reading.join(0.1)
 
-    assert (said.text, list(nothing)) == ("now", [])
-    assert time.monotonic() - began < 10
+    assert (said.text, nothing) == ("now", [[]])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,7 @@ def test_a_second_reader_is_noticed(
 
     def read() -> None:
         try:
-            wire.read(0, wait_s=10)
+            wire.read(0, wait_s=3600)
         except Conflicted as conflicted:
             faults.append(conflicted)
 
@@ -168,7 +171,7 @@ def test_a_second_reader_is_noticed(
     while not telegram.calls:
         time.sleep(0.01)
     open_wire().read(0, wait_s=0)
-    first.join(10)
+    first.join(240)
 
     assert "another program reads this bot" in str(faults[0])
 

@@ -50,7 +50,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "playwright.sync_api", reason="playwright is not installed: pip install playwright"
     )
     with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = engine.chromium.launch(executable_path=program, args=list(FLAGS), timeout=240_000)
         yield browser
         browser.close()
 
@@ -72,7 +72,7 @@ def browse(chromium: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", "base_url": address}
         contexts.append(chromium.new_context(**settings | options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)  # a machine that stalls is no mistake of the page
         watch.follow(page)
         return page
 

@@ -150,8 +150,8 @@ def test_dark_follows_the_system_until_the_switch_says_otherwise(address: str, b
     by_system = background(page)
 
     page.locator(".top summary").click()
-    page.get_by_role("button", name="Light").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Light").click()
 
     assert max(by_system) < 40
     assert min(background(page)) > 200

@@ -97,7 +97,7 @@ def test_models_need_their_own_scope(program: Any, shared_chain: Any) -> None:
     person = home.person("kim@example.org", ("engineer", None))
     key = home.key(person, "models.view")
 
-    models = httpx.get(f"{address}/api/v1/models", headers={"Authorization": f"Bearer {key}"}).json()
+    models = httpx.get(f"{address}/api/v1/models", headers={"Authorization": f"Bearer {key}"}, timeout=60).json()
 
     assert program.get("/api/v1/models").status_code == 403
     assert [model["name"] for model in models] == ["person-nanodet-g", "image-lite0"]

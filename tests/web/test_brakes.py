@@ -26,7 +26,7 @@ def test_so_many_may_come_at_once_and_then_one_by_one() -> None:
 
 
 def test_addresses_that_asked_long_ago_are_forgotten() -> None:
-    brakes = Brakes()
+    brakes = Brakes(lambda: 0.0)
     for number in range(MOST_ADDRESSES + 5):
         brakes.count("go", str(number), per_minute=1, at_once=1)
     brakes.count("go", "0", per_minute=1, at_once=1)

@@ -194,4 +194,4 @@ def test_a_part_that_is_not_there_has_no_pages(empty_home: Any, serve: Callable[
     from dataclasses import replace
 
     home = replace(empty_home, settings=replace(empty_home.settings, parts=("floor",)))
-    assert httpx.get(f"{serve(home)}/cashback", headers={"Accept": "application/json"}).status_code == 404
+    assert httpx.get(f"{serve(home)}/cashback", headers={"Accept": "application/json"}, timeout=60).status_code == 404

@@ -199,7 +199,7 @@ def test_rows_that_came_late_are_seen_without_anybody_waiting(empty_home: Any) -
     come_in(lake, 5, batch_no=2)
     clock[0] += timedelta(minutes=2)
     seen.append(figures_of(site, shops, period).columns["footfall"].value[0])
-    for _ in range(400):
+    for _ in range(4000):
         if (value := figures_of(site, shops, period).columns["footfall"].value[0]) != 7:
             break
         time.sleep(0.05)

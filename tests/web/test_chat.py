@@ -178,7 +178,7 @@ def test_a_click_from_a_linked_chat_belongs_to_the_shoppers_wallet_in_any_browse
     ticket = ticket_of(lens_home.settings, database)(Recipient("telegram", "7"), "best", "1")
     browser = {"User-Agent": "Mozilla/5.0 Chrome/140", "Accept": "text/html"}
     for path in (f"/go/best/1?w={ticket}", "/go/best/1?w=nonsense", "/go/best/1"):
-        assert httpx.get(address + path, headers=browser).status_code == 302
+        assert httpx.get(address + path, headers=browser, timeout=60).status_code == 302
     with database.reading() as session:
         owners = [row.wallet for row in session.query(LensClick).order_by(LensClick.t)]
     database.dispose()

@@ -153,11 +153,11 @@ def test_an_answer_that_takes_long_is_begun_and_asked_for_again(figures: Figures
 
     def slowly() -> str:
         begun.set()
-        go_on.wait(timeout=20)
+        go_on.wait(timeout=240)
         return "there"
 
     first = figures.soon("key", slowly)
-    begun.wait(timeout=20)
+    begun.wait(timeout=240)
     still = figures.soon("key", slowly)
     go_on.set()
 

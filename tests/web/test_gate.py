@@ -37,7 +37,7 @@ def test_every_route_that_the_table_does_not_name_turns_a_stranger_away(empty_ho
 
     answers = {
         (method, path): httpx.request(
-            method, address + filled(path), headers={"Accept": "application/json"}
+            method, address + filled(path), headers={"Accept": "application/json"}, timeout=60
         ).status_code
         for method, path in closed
     }
@@ -56,13 +56,13 @@ def test_every_open_route_exists_and_says_why_it_is_open(empty_home: Any) -> Non
 def test_a_stranger_cannot_tell_a_closed_address_from_one_that_is_not_there(empty_home: Any, serve: Any) -> None:
     address = serve(empty_home)
 
-    closed, missing = (httpx.get(f"{address}/{path}") for path in ("people", "nothing-here"))
+    closed, missing = (httpx.get(f"{address}/{path}", timeout=60) for path in ("people", "nothing-here"))
 
     assert (closed.status_code, closed.json()["detail"]) == (missing.status_code, missing.json()["detail"])
 
 
 def test_a_person_who_is_not_signed_in_is_sent_to_the_form_and_back(empty_home: Any, serve: Any) -> None:
-    answer = httpx.get(f"{serve(empty_home)}/shops/riga?day=2026-03-01", headers={"Accept": "text/html"})
+    answer = httpx.get(f"{serve(empty_home)}/shops/riga?day=2026-03-01", headers={"Accept": "text/html"}, timeout=60)
 
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/sign-in?next=%2Fshops%2Friga%3Fday%3D2026-03-01"
@@ -130,7 +130,7 @@ def test_websockets_are_closed_before_they_open(empty_home: Any, serve: Any) -> 
         "Sec-WebSocket-Key": "eHh4",
     }
 
-    assert httpx.get(f"{serve(empty_home)}/live", headers=upgrade).status_code in (401, 403, 404)
+    assert httpx.get(f"{serve(empty_home)}/live", headers=upgrade, timeout=60).status_code in (401, 403, 404)
 
 
 def request_with(headers: dict[str, str]) -> Any:

@@ -77,11 +77,11 @@ def ask(home: Any, address: str, path: str) -> httpx.Response:
     """As an engineer's program."""
     person = home.person("kim@example.org", ("engineer", None))
     key = home.key(person, "jobs.view", "metrics.view", "figures.view")
-    return httpx.get(f"{address}{path}", headers={"Authorization": f"Bearer {key}"})
+    return httpx.get(f"{address}{path}", headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
 
 def test_a_stranger_learns_that_it_lives_and_nothing_else(chain_home: Any, serve: Any) -> None:
-    answer = httpx.get(f"{serve(chain_home)}/health")
+    answer = httpx.get(f"{serve(chain_home)}/health", timeout=60)
 
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "database": True, "lake": True}
@@ -91,7 +91,9 @@ def test_who_may_see_a_shop_also_sees_its_cameras(chain_home: Any, serve: Any) -
     person = chain_home.person("kim@example.org", ("engineer", "demo-berlin"))
     key = chain_home.key(person, "figures.view")
 
-    cameras = httpx.get(f"{serve(chain_home)}/health", headers={"Authorization": f"Bearer {key}"}).json()["cameras"]
+    cameras = httpx.get(f"{serve(chain_home)}/health", headers={"Authorization": f"Bearer {key}"}, timeout=60).json()[
+        "cameras"
+    ]
 
     assert {camera["shop"] for camera in cameras} == {"demo-berlin"}
     assert {camera["camera"] for camera in cameras} == {"door", "floor", "till"}
@@ -102,7 +104,7 @@ def test_without_its_database_it_says_so(empty_home: Any, serve: Any) -> None:
     with closing(sqlite3.connect(empty_home.path / "vitrina.db")) as connection:
         connection.execute("DROP TABLE persons")
 
-    answer = httpx.get(f"{address}/health")
+    answer = httpx.get(f"{address}/health", timeout=60)
 
     assert answer.status_code == 503
     assert answer.json()["database"] is False
@@ -114,14 +116,14 @@ def test_metrics_need_an_engineer_or_their_key(chain_home: Any, serve: Any) -> N
     address = serve(chain_home)
 
     def ask(key: str) -> httpx.Response:
-        return httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"})
+        return httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     answer = ask(chain_home.key(engineer, "metrics.view"))
 
     assert "vitrina_database_up 1.0" in answer.text
     assert 'vitrina_camera_age_seconds{camera="door",shop="demo-berlin"}' in answer.text
     assert ask(chain_home.key(seller, "shop.view")).status_code == 403
-    assert httpx.get(f"{address}/metrics").status_code == 401
+    assert httpx.get(f"{address}/metrics", timeout=60).status_code == 401
 
 
 def test_a_live_camera_that_never_delivered_is_there_without_an_age(empty_home: Any, serve: Any) -> None:
@@ -135,7 +137,7 @@ def test_a_live_camera_that_never_delivered_is_there_without_an_age(empty_home: 
     assert answer.json()["cameras"] == [
         {"shop": "riga", "camera": "door", "live": True, "age_s": None, "fresh": False},
     ]
-    assert httpx.get(f"{address}/health").json() == {"status": "degraded", "database": True, "lake": True}
+    assert httpx.get(f"{address}/health", timeout=60).json() == {"status": "degraded", "database": True, "lake": True}
 
 
 def test_a_live_camera_without_a_minute_has_an_infinite_age_in_the_metrics(empty_home: Any, serve: Any) -> None:

@@ -184,7 +184,7 @@ def test_an_api_key_acts_within_its_scopes_and_dies_when_revoked(house: Any, vis
     assert key is not None
 
     def ask(path: str) -> int:
-        return httpx.get(address + path, headers={"Authorization": f"Bearer {key[1]}"}).status_code
+        return httpx.get(address + path, headers={"Authorization": f"Bearer {key[1]}"}, timeout=60).status_code
 
     allowed = [ask(f"/api/v1/{path}") for path in ("me", "shops", "shops/demo-berlin/day", "models")]
     pages = [ask(path) for path in ("/", "/people", "/account")]

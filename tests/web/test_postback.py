@@ -22,7 +22,7 @@ def address(lens_home: Any, serve: Callable[..., str]) -> str:
 
 
 def click(home: Any, address: str) -> str:
-    httpx.get(f"{address}/go/best/1", headers=BROWSER)
+    httpx.get(f"{address}/go/best/1", headers=BROWSER, timeout=60)
     database = home.database()
     with database.reading() as session:
         found = session.query(LensClick).order_by(LensClick.t.desc()).first()
@@ -50,7 +50,7 @@ def signed(parameters: dict[str, str], secret: str = SECRET) -> dict[str, str]:
 
 def test_an_order_is_reported_approved_and_not_taken_twice(lens_home: Any, address: str) -> None:
     sub_id = click(lens_home, address)
-    with httpx.Client(base_url=address) as network:
+    with httpx.Client(base_url=address, timeout=60) as network:
         first = network.get("/postback/admitad", params=signed(order(sub_id)))
         again = network.get("/postback/admitad", params=signed(order(sub_id)))
         form = network.post("/postback/admitad", data=signed(order(sub_id, "approved")))
@@ -68,7 +68,9 @@ def test_numbers_in_json_are_signed_as_they_are_written(lens_home: Any, address:
     text = "{" + ", ".join(f'"{name}": "{value}"' for name, value in parameters.items()) + "}"
     text = text.replace('"40.00"', "40.00")
 
-    answer = httpx.post(f"{address}/postback/admitad", content=text, headers={"Content-Type": "application/json"})
+    answer = httpx.post(
+        f"{address}/postback/admitad", content=text, headers={"Content-Type": "application/json"}, timeout=60
+    )
 
     assert answer.json()["changed"] is True
 
@@ -86,8 +88,8 @@ def test_a_wrong_signature_changes_nothing(lens_home: Any, address: str) -> None
 
     for parameters in spoiled:
         for answer in (
-            httpx.get(f"{address}/postback/admitad", params=parameters),
-            httpx.post(f"{address}/postback/admitad", data=parameters),
+            httpx.get(f"{address}/postback/admitad", params=parameters, timeout=60),
+            httpx.post(f"{address}/postback/admitad", data=parameters, timeout=60),
         ):
             assert answer.status_code == 403, parameters
             assert SECRET not in answer.text
@@ -97,7 +99,7 @@ def test_a_wrong_signature_changes_nothing(lens_home: Any, address: str) -> None
 def test_a_network_without_a_secret_is_not_believed_and_not_named(lens_home: Any, address: str) -> None:
     parameters = signed(order(click(lens_home, address)))
     for network in ("generic", "none", "direct"):
-        answer = httpx.get(f"{address}/postback/{network}", params=parameters)
+        answer = httpx.get(f"{address}/postback/{network}", params=parameters, timeout=60)
         assert answer.status_code == 403
         assert answer.json()["detail"] == "the signature or token does not belong to this network"
     assert entries(lens_home) == []
@@ -111,8 +113,8 @@ def test_a_network_may_send_a_token_along(lens_home: Any, address: str) -> None:
     database.dispose()
     parameters = {"order_id": "7", "status": "pending", "subid": "unknown"}
 
-    wrong = httpx.get(f"{address}/postback/generic", params={**parameters, "token": "t" * 19})
-    right = httpx.get(f"{address}/postback/generic", params={**parameters, "token": "t" * 20})
+    wrong = httpx.get(f"{address}/postback/generic", params={**parameters, "token": "t" * 19}, timeout=60)
+    right = httpx.get(f"{address}/postback/generic", params={**parameters, "token": "t" * 20}, timeout=60)
 
     assert (wrong.status_code, right.status_code) == (403, 200)
     assert entries(lens_home) == [("7", "pending", 0)]
@@ -125,7 +127,7 @@ def test_a_signed_word_that_does_not_fit_is_refused(lens_home: Any, address: str
         ({"order_sum": "NaN"}, "order_sum"),
         ({"currency": "EURO"}, "ISO 4217"),
     ):
-        answer = httpx.get(f"{address}/postback/admitad", params=signed({**order("x"), **changed}))
+        answer = httpx.get(f"{address}/postback/admitad", params=signed({**order("x"), **changed}), timeout=60)
         assert answer.status_code == 400
         assert detail in answer.json()["detail"]
     assert entries(lens_home) == []
@@ -134,12 +136,16 @@ def test_a_signed_word_that_does_not_fit_is_refused(lens_home: Any, address: str
 def test_a_body_that_cannot_be_read_is_refused(address: str) -> None:
     headers = {"Content-Type": "application/json"}
     for body in ("[1]", "{", '{"a": {"b": 1}}', '{"a": true}', "[" * 60000):
-        assert httpx.post(f"{address}/postback/admitad", content=body, headers=headers).status_code == 400, body[:9]
+        assert (
+            httpx.post(f"{address}/postback/admitad", content=body, headers=headers, timeout=60).status_code == 400
+        ), body[:9]
 
 
 def test_a_parameter_that_comes_twice_is_refused(lens_home: Any, address: str) -> None:
     parameters = signed(order("x"))
-    answer = httpx.get(f"{address}/postback/admitad", params=[*parameters.items(), ("payment_status", "approved")])
+    answer = httpx.get(
+        f"{address}/postback/admitad", params=[*parameters.items(), ("payment_status", "approved")], timeout=60
+    )
     assert answer.status_code == 400
 
 
@@ -168,7 +174,6 @@ def test_secrets_are_sealed_and_never_told(lens_home: Any) -> None:
 
 
 def test_who_guesses_is_slowed_down(lens_home: Any, address: str) -> None:
-    with httpx.Client(base_url=address) as network:
+    with httpx.Client(base_url=address, timeout=60) as network:
         answers = [network.get("/postback/admitad", params=order("x")).status_code for _ in range(35)]
-    assert answers[:30] == [403] * 30
-    assert 429 in answers[30:]
+    assert answers == [403] * 30 + [429] * 5

@@ -36,10 +36,10 @@ def test_a_link_that_could_not_be_followed_stays_out_of_the_log(
     address = serve(empty_home)
     with closing(sqlite3.connect(empty_home.path / "vitrina.db")) as connection:
         connection.execute("DROP TABLE invitations")
-    form = httpx.get(f"{address}/links/{TOKEN}", headers={"Accept": "text/html"})
+    form = httpx.get(f"{address}/links/{TOKEN}", headers={"Accept": "text/html"}, timeout=60)
     form_token = form.text.partition('name="form_token" value="')[2].partition('"')[0]
 
-    answer = httpx.post(f"{address}/links/{TOKEN}", data={"form_token": form_token}, cookies=form.cookies)
+    answer = httpx.post(f"{address}/links/{TOKEN}", data={"form_token": form_token}, cookies=form.cookies, timeout=60)
 
     assert answer.status_code >= 500
     told = "".join(record.getMessage() for record in caplog.records if record.name == problems.__name__)

@@ -81,7 +81,7 @@ def test_signing_out_ends_the_session_on_the_server(address: str, visit: Any) ->
 
     anna.post("/sign-out", "/account")
 
-    assert httpx.get(f"{address}/api/v1/me", cookies=kept).status_code == 401
+    assert httpx.get(f"{address}/api/v1/me", cookies=kept, timeout=60).status_code == 401
 
 
 def test_an_invitation_makes_one_account_and_then_is_spent(chain_home: Any, serve: Any, visit: Any) -> None:
@@ -135,7 +135,9 @@ def test_language_and_theme_are_kept_in_the_browser(address: str, visit: Any) ->
 
 
 def test_the_browsers_own_language_counts_until_one_is_chosen(address: str) -> None:
-    page = httpx.get(f"{address}/sign-in", headers={"Accept": "text/html", "Accept-Language": "ru-RU,en;q=0.5"}).text
+    page = httpx.get(
+        f"{address}/sign-in", headers={"Accept": "text/html", "Accept-Language": "ru-RU,en;q=0.5"}, timeout=60
+    ).text
 
     assert '<html lang="ru"' in page
 
@@ -161,11 +163,11 @@ def test_the_demo_lets_this_machine_in_as_somebody_who_only_looks(chain_home: An
     ],
 )
 def test_the_demo_lets_nobody_in_from_outside(chain_home: Any, serve: Any, headers: dict[str, str]) -> None:
-    assert httpx.get(f"{serve(chain_home, demo=True)}/demo", headers=headers).status_code == 404
+    assert httpx.get(f"{serve(chain_home, demo=True)}/demo", headers=headers, timeout=60).status_code == 404
 
 
 def test_without_the_demo_its_door_is_not_there(address: str) -> None:
-    assert httpx.get(f"{address}/demo").status_code == 404
+    assert httpx.get(f"{address}/demo", timeout=60).status_code == 404
 
 
 def test_a_demo_that_would_listen_to_the_network_does_not_start(chain_home: Any) -> None:

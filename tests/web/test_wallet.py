@@ -89,7 +89,7 @@ def test_the_cookie_is_for_this_site_and_no_script(address: str, visit: Visit) -
 
 def test_a_link_that_is_wrong_opens_nothing(address: str) -> None:
     for secret in ("x", "a" * 43, "%2e%2e", "' OR 1=1 --"):
-        answer = httpx.get(f"{address}/cashback/{secret}", headers={"Accept": "text/html"})
+        answer = httpx.get(f"{address}/cashback/{secret}", headers={"Accept": "text/html"}, timeout=60)
         assert answer.status_code == 404
         assert "there is no such cashback page" in answer.text
 
@@ -161,5 +161,4 @@ def test_forms_without_the_pages_token_are_refused(shopper: Any) -> None:
 def test_one_address_cannot_make_pages_without_end(address: str, visit: Visit) -> None:
     visitor = visit(address)
     answers = [visitor.post("/cashback", "/sign-in").status_code for _ in range(14)]
-    assert answers[:10] == [303] * 10
-    assert 429 in answers
+    assert answers == [303] * 10 + [429] * 4

@@ -42,6 +42,7 @@ from vitrina.web.api import lens as lens_api
 from vitrina.web.api import period as period_api
 from vitrina.web.api import routes as api
 from vitrina.web.auth import Door, is_loopback
+from vitrina.web.brakes import Brakes
 from vitrina.web.cards import ENGINES, MEASURES, examined, query_text
 from vitrina.web.chain import look_ahead
 from vitrina.web.figures import GLANCE_S, Figures, Now, utc_now
@@ -136,6 +137,7 @@ def create_app(
         times=times,
         events=EventLog(lake, "web"),
         catalog=Catalog(settings, database),
+        brakes=Brakes(lambda: now().timestamp()),
     )
     app.mount("/static", _Static(directory=str(files("vitrina.web") / "static")), name="static")
     for module in (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -15,9 +14,9 @@ MOST_ADDRESSES = 20_000
 
 
 class Brakes:
-    """Token buckets, one for each name and address. Safe to use from several threads."""
+    """Token buckets, one for each name and address. Safe to use from several threads. clock: seconds, may jump back."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
@@ -27,7 +26,7 @@ class Brakes:
         now = self._clock()
         with self._lock:
             left, then = self._buckets.pop((name, address), (float(at_once), now))
-            left = min(float(at_once), left + (now - then) * per_minute / 60)
+            left = min(float(at_once), left + max(0.0, now - then) * per_minute / 60)
             allowed = left >= 1
             self._buckets[name, address] = (left - 1 if allowed else left, now)
             if len(self._buckets) > MOST_ADDRESSES:

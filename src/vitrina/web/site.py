@@ -35,10 +35,10 @@ class Site:
     stage: Stage
     events: EventLog
     catalog: Catalog
+    brakes: Brakes
     demo_person: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     times: RequestTimes = field(default_factory=RequestTimes)
-    brakes: Brakes = field(default_factory=Brakes)
 
 
 def site_of(request: Request) -> Site:
