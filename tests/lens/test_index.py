@@ -157,6 +157,28 @@ def test_a_copy_holds_what_there_was_and_the_index_goes_on(index: Index, tmp_pat
         index.snapshot(tmp_path / "copy")
 
 
+def test_what_was_destroyed_holds_nothing_and_can_be_filled_again(index: Index) -> None:
+    index.destroy()
+    index.upsert([entry(0), entry(1)])
+
+    index.destroy()
+
+    assert index.count() == 0
+    assert found(index, unit(0)) == []
+    index.upsert([entry(1)])
+    assert found(index, unit(0)) == [entry(1).entry_id]
+
+
+def test_a_destroyed_zvec_index_leaves_no_file_even_after_a_kill_in_the_middle(tmp_path: Path) -> None:
+    index = ZvecIndex(tmp_path / "index")
+    index.upsert([entry(0)])
+    (tmp_path / ".index.gone").mkdir()  # what the kill left
+
+    index.destroy()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def opened(copy: Path) -> Index:
     """zvec's copy is an index; the others' fills one."""
     if not (copy / "entries.parquet").exists():

@@ -23,6 +23,7 @@ from vitrina.lens.indexing.server import serve
 from vitrina.settings import Settings, load_settings
 
 DIM = 16
+PATIENCE_S = 300.0
 
 
 def entries(count: int, shop: str = "best", seed: int = 1) -> list[Entry]:
@@ -50,7 +51,7 @@ def served(settings: Settings) -> Iterator[IndexClient]:
         time.sleep(0.01)
     yield IndexClient(settings, "lite", start=False)
     stop.set()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -66,6 +67,8 @@ def test_it_answers_like_an_index_of_ones_own(served: IndexClient) -> None:
     assert served.delete_where(Filter(shops=("best",))) == 699
     served.settle()
     assert served.count() == 0
+    served.destroy()
+    assert served.search(there[5].vector[None], 1) == [[]]
 
 
 def test_a_copy_is_made_by_the_process_that_has_it(served: IndexClient, tmp_path: Path) -> None:
@@ -126,6 +129,7 @@ def test_where_none_answers_and_none_may_be_started_it_says_so(settings: Setting
 def test_who_needs_an_index_starts_it_and_what_it_took_survives_a_kill(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
     client = IndexClient(settings, "lite")
+    client.start_s = PATIENCE_S
     client.upsert(entries(20))
     first = owner(settings)
     os.kill(first, signal.SIGKILL)
@@ -157,7 +161,7 @@ def _is_ours(folder: Path, settings: Settings) -> bool:
 
 
 def wait_for_end(process: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             if os.waitpid(process, os.WNOHANG)[0]:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrina.errors import ConflictError
+from vitrina.errors import ConflictError, StorageError
 from vitrina.lens import pictures, store
 from vitrina.lens.importing import Order, Part, import_feed
-from vitrina.lens.index import BruteIndex, Filter, entry_id, split_entry
-from vitrina.lens.places import bring_up, indexed_model
+from vitrina.lens.index import BruteIndex, Filter, Index, entry_id, split_entry
+from vitrina.lens.places import bring_up, indexed_model, retire_others
 from vitrina.lens.sync import Synced, sync
 from vitrina.lens.vectors import VectorStore
 from vitrina.models.library import find_model
@@ -207,6 +207,29 @@ def test_an_index_that_was_kept_in_an_older_way_is_made_anew_without_looking_at_
     assert sync(settings, model, index).added == 0
 
 
+def test_a_run_settles_what_the_one_before_was_cut_off_from_settling(settings: Settings, tmp_path: Path) -> None:
+    draw(tmp_path, "a")
+    take_in(settings, tmp_path, ("1", 10, "a"))
+    index, vectors = CutOff(), prepared(settings)
+    with pytest.raises(StorageError):
+        up(settings, index, vectors)
+
+    assert up(settings, index, vectors) == (0, 0)
+    assert index.settled == 1
+
+
+class CutOff(BruteIndex):
+    """As if its process ended while it was settled for the first time."""
+
+    tries, settled = 0, 0
+
+    def settle(self) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise StorageError("the index did not answer")
+        self.settled += 1
+
+
 def test_a_picture_without_vectors_waits_for_the_next_time(settings: Settings, tmp_path: Path) -> None:
     draw(tmp_path, "a", "b")
     take_in(settings, tmp_path, ("1", 10, "a"), ("2", 10, "b"))
@@ -234,3 +257,40 @@ def test_the_index_of_another_embedder_is_asked_once_it_is_complete(settings: Se
     assert asked("new") == "old"
     bring_up(path, "new", BruteIndex(), vectors)
     assert asked("new") == "new"
+
+
+def test_the_index_of_an_embedder_that_was_left_is_removed_a_run_later_and_can_be_filled_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    draw(tmp_path, "a")
+    take_in(settings, tmp_path, ("1", 10, "a"))
+    vectors, path = prepared(settings, models=("old", "new")), settings.lens / "catalog.db"
+    indexes = {"old": BruteIndex(), "new": BruteIndex()}
+
+    def run(model: str) -> dict[str, int]:
+        """What each index holds after a sync."""
+        retire_others(path, model, indexes.__getitem__)
+        bring_up(path, model, indexes[model], vectors)
+        return {name: index.count() for name, index in indexes.items()}
+
+    assert run("old") == {"old": 2, "new": 0}
+    assert run("new") == {"old": 2, "new": 2}
+    assert run("new") == {"old": 0, "new": 2}
+    assert run("old") == {"old": 2, "new": 2}
+    assert run("old") == {"old": 2, "new": 0}
+
+
+def test_an_index_that_cannot_be_removed_holds_up_no_sync(settings: Settings, tmp_path: Path) -> None:
+    draw(tmp_path, "a")
+    take_in(settings, tmp_path, ("1", 10, "a"))
+    vectors, path, broken = prepared(settings, models=("old", "new")), settings.lens / "catalog.db", BruteIndex()
+    for model in ("old", "new"):
+        bring_up(path, model, broken, vectors)
+
+    def fail(_model: str) -> Index:
+        raise StorageError("the index cannot be opened")
+
+    retire_others(path, "new", fail)
+    retire_others(path, "new", lambda _model: broken)
+
+    assert broken.count() == 0  # the second run tries it again

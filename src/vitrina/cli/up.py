@@ -188,7 +188,8 @@ def own_index(settings: Settings, *, idle_s: float) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    answer(settings, stop, idle_s=idle_s)
+    if not answer(settings, stop, idle_s=idle_s):
+        os._exit(0)  # a thread is in the middle of a whole index, and zvec cannot be told to stop
 
 
 def chatting_wanted(database: Database) -> bool:

@@ -97,10 +97,13 @@ class Index(Protocol):
 
     def count(self, where: Filter = EVERYTHING) -> int: ...
     def settle(self) -> None:
-        """After many changes: make searching as fast as it can be."""
+        """Make searching as fast as it can be: long after many changes, nothing where it is so already."""
 
     def snapshot(self, folder: Path) -> None:
         """A copy in a folder that is not there yet, while others go on asking. Raises ConflictError."""
+
+    def destroy(self) -> None:
+        """Remove all of it from the disk, where nobody asks it any more; whoever does finds it empty."""
 
     def close(self) -> None: ...
 
@@ -165,6 +168,10 @@ class BruteIndex:
         from vitrina.lens.snapshot import write_snapshot  # it knows entries, which stand here
 
         write_snapshot(folder, [list(self._passing(EVERYTHING))])
+
+    def destroy(self) -> None:
+        with self._lock:
+            self.entries.clear()
 
     def close(self) -> None:
         """Nothing is open."""

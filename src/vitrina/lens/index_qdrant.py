@@ -92,6 +92,11 @@ class QdrantIndex:
         with self._told():
             write_snapshot(folder, self._all() if self._there() else [])
 
+    def destroy(self) -> None:
+        with self._told():
+            self._client.delete_collection(self._name)
+        self._dim, self._is_ready = 0, False
+
     def close(self) -> None:
         self._client.close()
 

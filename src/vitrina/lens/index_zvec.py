@@ -140,6 +140,16 @@ class ZvecIndex:
             else:
                 draft.rmdir()
 
+    def destroy(self) -> None:
+        """The folder leaves its place as a whole first: what a kill leaves of it is not taken for an index."""
+        with self._changing:
+            self.close()
+            gone = self._folder.with_name(f".{self._folder.name}.gone")
+            shutil.rmtree(gone, ignore_errors=True)
+            if self._folder.exists():
+                self._folder.rename(gone)
+                shutil.rmtree(gone)
+
     def close(self) -> None:
         if self._opened is not None:
             self._opened.flush()

@@ -6,6 +6,7 @@ more memory than a thousand.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -16,9 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.errors import VitrinaError
 from vitrina.lens import store
 from vitrina.lens.index import Entry, Filter, Index, entry_id
 from vitrina.lens.vectors import VectorStore
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 500
 MOST_PICTURES = 1_000_000
@@ -27,6 +31,13 @@ MOST_PICTURES = 1_000_000
 MOST_CROPS = 3
 COMPLETE = ""
 """In place of an entry's id: the index of this model holds all that the catalog had."""
+
+_MODELS = """
+WITH RECURSIVE found(model) AS (
+    SELECT min(model) FROM index_state
+    UNION ALL SELECT (SELECT min(model) FROM index_state WHERE model > found.model) FROM found WHERE model IS NOT NULL)
+SELECT model FROM found WHERE model IS NOT NULL"""
+"""Each once, without a look at every one of millions of rows."""
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -93,8 +104,7 @@ def bring_up(
             for first in range(0, len(some.gone), AT_ONCE):
                 _remove(catalog, model, index, some.gone[first : first + AT_ONCE])
             removed += len(some.gone)
-        if put:
-            index.settle()
+        index.settle()  # also what a run before this one put and was cut off from settling
         if not shops:
             _note_complete(catalog, model)
     return put, removed
@@ -105,6 +115,24 @@ def forget(path: Path, model: str, index: Index) -> None:
     index.delete_where(Filter())
     with closing(store.open_catalog(path)) as catalog:
         _forget(catalog, model)
+
+
+def retire_others(path: Path, model: str, open_index: Callable[[str], Index]) -> None:
+    """Remove the indexes of other embedders beside a complete one; their vectors are kept.
+
+    To be called before `bring_up`, not after: a search that began before the last change may be asking another one yet.
+    """
+    with closing(store.open_catalog(path)) as catalog:
+        models = [row[0] for row in catalog.execute(_MODELS)]
+        if catalog.execute("SELECT 1 FROM index_state WHERE model = ? AND entry_id = ?", (model, COMPLETE)).fetchone():
+            for other in set(models) - {model}:
+                try:
+                    with closing(open_index(other)) as index:
+                        index.destroy()
+                except VitrinaError as error:
+                    logger.warning("the index of %s, which nobody asks any more, cannot be removed: %s", other, error)
+                else:
+                    _forget(catalog, other)
 
 
 def indexed_model(catalog: sqlite3.Connection, wanted: str) -> str:

@@ -22,7 +22,7 @@ from vitrina.lens.decisions import load_decisions
 from vitrina.lens.embedding import embed_missing
 from vitrina.lens.index import Index
 from vitrina.lens.indexing.client import address_of, index_of
-from vitrina.lens.places import bring_up, forget
+from vitrina.lens.places import bring_up, forget, retire_others
 from vitrina.lens.places import indexed_model as indexed_model
 from vitrina.lens.product import NO_DECISIONS, Decisions
 from vitrina.lens.shops import find_shop, list_feeds
@@ -113,6 +113,8 @@ def sync_all(
         private = [feed.feed_id for feed in list_feeds(session) if feed.allow_private]
         for slug in shops:
             find_shop(session, slug)
+    with _alone(settings.lens):
+        retire_others(settings.lens / "catalog.db", model.name, partial(index_of, settings))
     with closing(index_of(settings, model.name)) as index:
         if rebuild:
             with _alone(settings.lens):

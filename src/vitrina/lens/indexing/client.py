@@ -20,7 +20,7 @@ from vitrina.settings import Settings
 
 PATIENCE_S, LONG_PATIENCE_S = 120.0, 6 * 3600.0
 """For most questions, and for settling or copying a whole index: 200,000 entries settle for some minutes."""
-START_S, AGAIN_S = 30.0, 5.0
+START_S, AGAIN_S = 60.0, 5.0
 IDLE_S = 60
 """A process that we started ends when nobody has asked it for so long."""
 
@@ -78,6 +78,9 @@ class IndexClient:
 
     def snapshot(self, folder: Path) -> None:
         self._ask({"what": "snapshot", "folder": str(folder.absolute())}, patience_s=LONG_PATIENCE_S)
+
+    def destroy(self) -> None:
+        self._ask({"what": "destroy"})
 
     def close(self) -> None:
         """Each question has a connection of its own."""

@@ -29,23 +29,36 @@ logger = logging.getLogger(__name__)
 ANSWERING = 4
 """Threads that answer; a search holds one for some milliseconds."""
 PATIENCE_S = 30.0
+LEAVE_S = 3.0
+"""What is being answered when we are told to end may take so long; settling a large index takes minutes."""
 BACKLOG = 128
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-def serve(settings: Settings, stop: Event, *, idle_s: float = 0.0) -> None:
+def serve(
+    settings: Settings,
+    stop: Event,
+    *,
+    idle_s: float = 0.0,
+    leave_s: float = LEAVE_S,
+    open_index: Callable[[Path], Index] = ZvecIndex,
+) -> bool:
     """Answer until `stop` is set, or nobody has asked for `idle_s` (0: for ever).
 
     When another process owns the index it waits until that one has ended; one with `idle_s` leaves at once instead.
+    False: `leave_s` after `stop` an index was still being settled or copied. It is still owned and open then, and the
+    process should end at once: what was acknowledged is on disk, and the next sync settles what this one did not.
     """
     lock = _own(settings.lens, stop, patient=not idle_s)
     if lock is None:
-        return
+        return True
+    ended = True
     try:
-        server = Server(settings)
-        server.run(stop, idle_s=idle_s)
+        ended = Server(settings, open_index).run(stop, idle_s=idle_s, leave_s=leave_s)
     finally:
-        os.close(lock)
+        if ended:
+            os.close(lock)
+    return ended
 
 
 def _own(folder: Path, stop: Event, *, patient: bool) -> int | None:
@@ -61,29 +74,35 @@ def _own(folder: Path, stop: Event, *, patient: bool) -> int | None:
 class Server:
     """A thread accepts, a few threads answer; the socket is 0600 in a folder that is 0700."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._lens, self._folder = settings.lens, socket_folder(settings.home)
+    def __init__(self, settings: Settings, open_index: Callable[[Path], Index]) -> None:
+        self._lens, self._folder, self._open_index = settings.lens, socket_folder(settings.home), open_index
         self._indexes: dict[str, Index] = {}
         self._opening = threading.Lock()
         self._busy = 0
         self._asked = time.monotonic()
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
         self._own_socket = 0
 
-    def run(self, stop: Event, *, idle_s: float) -> None:
-        line = self._listen()
-        with ThreadPoolExecutor(ANSWERING, thread_name_prefix="index") as pool:
-            try:
-                while not stop.is_set() and not self._is_idle(idle_s):
-                    with suppress(TimeoutError):
-                        caller, _ = line.accept()
-                        self._count(1)
-                        pool.submit(self._answer, caller)
-            finally:
-                line.close()
-                self._take_away()
+    def run(self, stop: Event, *, idle_s: float, leave_s: float) -> bool:
+        """Whether all questions were answered and the indexes are closed."""
+        line, pool = self._listen(), ThreadPoolExecutor(ANSWERING, thread_name_prefix="index")
+        try:
+            while not stop.is_set() and not self._is_idle(idle_s):
+                with suppress(TimeoutError):
+                    caller, _ = line.accept()
+                    self._count(1)
+                    pool.submit(self._answer, caller)
+        finally:
+            line.close()
+            self._take_away()
+            pool.shutdown(wait=False)
+        with self._counting:
+            if not self._counting.wait_for(lambda: not self._busy, leave_s):
+                return False
+        pool.shutdown()
         for index in self._indexes.values():
             index.close()
+        return True
 
     def _take_away(self) -> None:
         """Our own socket, not that of whoever owns the index after us."""
@@ -99,6 +118,7 @@ class Server:
     def _count(self, step: int) -> None:
         with self._counting:
             self._busy, self._asked = self._busy + step, time.monotonic()
+            self._counting.notify_all()
 
     def _listen(self) -> socket.socket:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -141,7 +161,7 @@ class Server:
             raise InputError(f"index: expected the name of a model, got {model!r}")
         with self._opening:
             if model not in self._indexes:
-                self._indexes[model] = ZvecIndex(index_folder(self._lens, model))
+                self._indexes[model] = self._open_index(index_folder(self._lens, model))
             return self._indexes[model]
 
 
@@ -165,6 +185,11 @@ def _snapshot(index: Index, asked: dict[str, Any], _vectors: Floats) -> object:
     return None
 
 
+def _destroy(index: Index, _asked: dict[str, Any], _vectors: Floats) -> object:
+    index.destroy()
+    return None
+
+
 def _settle(index: Index, _asked: dict[str, Any], _vectors: Floats) -> object:
     index.settle()
     return None
@@ -177,5 +202,6 @@ ANSWERS: dict[str, Callable[[Index, dict[str, Any], Floats], object]] = {
     "delete_where": lambda index, asked, _: index.delete_where(Filter.from_json(asked["where"])),
     "count": lambda index, asked, _: index.count(Filter.from_json(asked["where"])),
     "settle": _settle,
+    "destroy": _destroy,
     "snapshot": _snapshot,
 }
