@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 
-from vitrina.lens.indexing.client import index_of
+from vitrina.lens.indexing.client import IndexClient
 from vitrina.lens.sync import sync
 from vitrina.models.library import find_model
 from vitrina.settings import load_settings
@@ -16,5 +16,6 @@ if __name__ == "__main__":
     model = find_model(settings.home, "image-lite0")
     sys.stdout.write("begins\n")
     sys.stdout.flush()
-    with closing(index_of(settings, model.name)) as index:
+    with closing(IndexClient(settings, model.name)) as index:
+        index.start_s = 300.0  # the machine of a test may stall
         sync(settings, model, index)

@@ -19,9 +19,11 @@ from PIL import Image
 
 from vitrina.errors import InputError
 from vitrina.lens import store
-from vitrina.lens.pictures import POLITE, RECHECK_S, RETRY_AFTER_S, Manners, due, fetch_pictures, read_thumbnail
+from vitrina.lens.pictures import RECHECK_S, RETRY_AFTER_S, Manners, due, fetch_pictures, read_thumbnail
 
 NOW = 1_800_000_000.0
+PATIENT = Manners(silence_s=120.0, deadline_s=300.0)
+"""For a machine that stalls."""
 
 
 def jpeg(seed: int = 1, size_wh: tuple[int, int] = (600, 400)) -> bytes:
@@ -47,12 +49,10 @@ class Shop:
                     shop.asked[self.path] += 1
                     shop.at_once += 1
                     shop.most_at_once = max(shop.most_at_once, shop.at_once)
-                try:
-                    time.sleep(0.02)
-                    self.answer(shop.answers.get(self.path, 404))
-                finally:
-                    with counting:
-                        shop.at_once -= 1
+                time.sleep(0.02)
+                with counting:  # before the answer: whoever has it may be here again before we go on
+                    shop.at_once -= 1
+                self.answer(shop.answers.get(self.path, 404))
 
             def answer(self, what: bytes | int | str) -> None:
                 tag = f'"{len(what)}"' if isinstance(what, bytes) else ""
@@ -113,7 +113,7 @@ def offers(folder: Path, *urls: str, feed_id: str = "feed", gone_at: float | Non
 
 
 def fetch(
-    folder: Path, *, now: float = NOW, private: tuple[str, ...] = ("feed",), manners: Manners = POLITE
+    folder: Path, *, now: float = NOW, private: tuple[str, ...] = ("feed",), manners: Manners = PATIENT
 ) -> dict[str, int]:
     catalog = store.open_catalog(folder / "catalog.db")
     wanted = due(catalog, now, private=private)
@@ -226,7 +226,7 @@ def test_a_slow_server_is_left_at_the_deadline_and_the_rest_goes_on(tmp_path: Pa
 
     assert fetch(tmp_path, manners=Manners(deadline_s=5.0)) == {"ok": 1, "retry": 1}
 
-    assert "no answer within 5.0 s" in said(tmp_path)["drip.jpg"][1]
+    assert "no answer within 5 s" in said(tmp_path)["drip.jpg"][1]
 
 
 def test_after_a_month_a_server_is_asked_whether_a_picture_changed(tmp_path: Path, shop: Shop) -> None:

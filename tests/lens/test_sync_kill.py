@@ -26,6 +26,7 @@ from vitrina.lens.vectors import VectorStore
 from vitrina.settings import Settings, load_settings
 
 KILLS = 30
+PATIENCE_S = 300.0
 PICTURES = 60
 HERE = Path(__file__).parent
 SYNCER = HERE / "syncer.py"
@@ -86,7 +87,7 @@ def owners(settings: Settings) -> list[psutil.Process]:
 def end_owners(settings: Settings, number: int = signal.SIGTERM) -> None:
     for one in owners(settings):
         one.send_signal(number)
-        one.wait(20)
+        one.wait(PATIENCE_S)
 
 
 def told(settings: Settings) -> tuple[object, ...]:
@@ -126,14 +127,14 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     """A Dask cluster of two workers, as in tests/work."""
     pytest.importorskip("distributed", reason='Dask is not installed: pip install "vitrina[cluster]"')
     process = subprocess.Popen([sys.executable, str(HERE.parent / "work" / "dask_cluster.py"), str(tmp_path)])
-    address, deadline = tmp_path / "address", time.monotonic() + 120
+    address, deadline = tmp_path / "address", time.monotonic() + PATIENCE_S
     while not address.exists():
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
     yield address.read_text()
     process.terminate()
-    process.wait(30)
+    process.wait(PATIENCE_S)
 
 
 @pytest.mark.slow
@@ -145,9 +146,9 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_no_picture(tmp_path: Path, d
     spread = home_with(tmp_path / "spread", drawn, 3 * PICTURES)
     command = [sys.executable, str(SYNCER), str(spread.home), scheduler]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    with Client(scheduler, timeout=20) as client:
+    with Client(scheduler, timeout=PATIENCE_S) as client:
         workers = {one["pid"] for one in client.run(lambda: {"pid": os.getpid()}).values()}
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         while not any(client.processing().values()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
