@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -75,15 +76,39 @@ def test_the_list_shows_each_shop_with_its_figures(anna: Any) -> None:
     assert page.count("of the opening hours watched") == 3
 
 
-def test_the_head_of_a_page_comes_before_its_figures_are_computed(anna: Any) -> None:
-    with anna.http.stream("GET", "/shops/demo-berlin?day=2026-02-10") as answer:
-        first, *rest = answer.iter_text()
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/shops/demo-berlin?day=2026-02-10",
+        "/shops/demo-berlin/period?from=2026-02-10&to=2026-02-16",
+        "/chain",
+        "/chain/compare?shops=demo-berlin,demo-tokyo",
+        "/cameras",
+        "/measures",
+        "/measures/footfall",
+    ],
+)
+def test_the_head_of_a_page_comes_before_its_figures_are_computed(
+    anna: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    head_is_there = threading.Event()
+
+    def when_the_head_is_there(late: Any) -> Any:
+        return lambda: late() if head_is_there.wait(30) else pytest.fail("nothing came before the figures")
+
+    monkeypatch.setattr("vitrina.web.render.cache", when_the_head_is_there)
+    with anna.http.stream("GET", path) as answer:
+        pieces = answer.iter_text()
+        first = next(pieces)
+        head_is_there.set()
+        rest = "".join(pieces)
 
     assert "<title>" in first
     assert "<main" in first
     assert "<h1>" not in first
-    assert "<h1>" in "".join(rest)
-    assert "".join(rest).rstrip().endswith("</html>")
+    assert "<h1>" in rest
+    assert rest.rstrip().endswith("</html>")
 
 
 def test_a_day_shows_every_figure_with_its_count_interval_and_change(anna: Any) -> None:

@@ -132,7 +132,7 @@ def _page(
     visitor = visitor_of(request)
     secret = visitor.form_secret or stage.door.set_guest(response)
     page = environment(words_of(request).language).get_template(template)
-    return page, context | {
+    return page, {"embed": False} | context | {
         "request": request,
         "person": visitor.person,
         "theme": theme_of(request),

@@ -32,9 +32,9 @@ FRESH_S = 5.0
 """An older picture is not shown as if it were now."""
 LATELY = 0.05
 """How much the newest frame counts in means."""
-WAITING = 4
-"""So many due frames wait for the analysis: a pause of another process on this machine (half a second at 10 frames a
-second) costs no frame, and who watches live is never later than that."""
+WAITING = 8
+"""So many due frames wait for the analysis: a second in which every camera has much to look at, or another process holds
+this machine up, costs no frame. Who watches live is later by no more than that; 1080p takes 6 MB a frame meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
