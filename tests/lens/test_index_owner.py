@@ -19,10 +19,11 @@ from vitrina.errors import ConflictError, StorageError
 from vitrina.lens.index import BruteIndex, Entry, entry_id
 from vitrina.lens.index_zvec import ZvecIndex
 from vitrina.lens.indexing.client import IndexClient
-from vitrina.lens.indexing.frame import SOCKET, receive, send, short_path
+from vitrina.lens.indexing.frame import SOCKET, receive, send
 from vitrina.lens.indexing.server import serve
 from vitrina.settings import Settings, load_settings
 from vitrina.storage.spool import lock_alone
+from vitrina.work.sockets import short_path
 
 DIM, KILLS = 8, 5
 PATIENCE_S = 300.0
@@ -207,9 +208,9 @@ def test_what_was_acknowledged_survives_every_kill_between_and_during_calls(sett
     client, stop = IndexClient(settings, "lite", start=False), threading.Event()
     client.start_s = PATIENCE_S
     kills: list[int] = []
-    keeper = threading.Thread(target=keep_killing, args=(settings, stop, kills))
-    keeper.start()
     acknowledged: list[Entry] = []
+    keeper = threading.Thread(target=keep_killing, args=(settings, stop, kills, acknowledged))
+    keeper.start()
     try:
         while len(kills) < KILLS and keeper.is_alive():
             some = [entry(len(acknowledged) + place) for place in range(7)]
@@ -236,12 +237,15 @@ def put(client: IndexClient, entries: list[Entry]) -> bool:
     return True
 
 
-def keep_killing(settings: Settings, stop: threading.Event, kills: list[int]) -> None:
-    """Run an owner, let it live for a while, kill it; the one after `KILLS` may live until all was looked at."""
+def keep_killing(settings: Settings, stop: threading.Event, kills: list[int], acknowledged: list[Entry]) -> None:
+    """Run an owner, kill it a while after it took something; the one after `KILLS` may live until all was looked at."""
     dice = np.random.default_rng(7)
     while not stop.is_set():
         process = start_owner(settings)
         wait_for_answer(settings)
+        before = len(acknowledged)
+        while len(acknowledged) == before and not stop.wait(0.01):
+            pass
         if len(kills) == KILLS:
             stop.wait()
         stop.wait(float(dice.uniform(0.05, 0.5)))

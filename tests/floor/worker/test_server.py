@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from vitrina.errors import CameraError
-from vitrina.floor.worker.address import What, run_folder, short_path, socket_name
+from vitrina.floor.worker.address import What, socket_name
 from vitrina.floor.worker.client import all_health, ask
 from vitrina.floor.worker.server import Server
+from vitrina.work.sockets import run_folder, short_path
 
 DOOR = ("riga-1", "door")
 PICTURE = b"\xff\xd8" + bytes(300_000)
@@ -64,6 +65,7 @@ def test_where_nobody_watches_the_error_says_so(home: Path, server: Server) -> N
 
 
 def test_a_socket_that_a_killed_worker_left_is_passed_over_and_taken_over(home: Path, server: Server) -> None:
+    run_folder(home).mkdir(parents=True)
     with short_path(run_folder(home)) as short, socket.socket(socket.AF_UNIX) as left:
         left.bind(f"{short}/{socket_name(*DOOR)}")
     assert all_health(home) == []

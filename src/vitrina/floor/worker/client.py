@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vitrina.errors import CameraError
-from vitrina.floor.worker.address import SUFFIX, What, run_folder, short_path, socket_name
+from vitrina.floor.worker.address import SUFFIX, What, socket_name
+from vitrina.work.sockets import run_folder, short_path
 
 PATIENCE_S = 2.0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -14,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vitrina.floor.worker.address import LONGEST_QUESTION, WHATS, What, run_folder, short_path, socket_name
+from vitrina.floor.worker.address import LONGEST_QUESTION, WHATS, What, socket_name
 from vitrina.floor.worker.share import Place
+from vitrina.work.sockets import listen, run_folder, take_away
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self._folder = run_folder(home)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder.chmod(0o700)
         self._selector = selectors.DefaultSelector()
         self._listening: dict[Place, tuple[socket.socket, int]] = {}
         self._waiting = threading.BoundedSemaphore(WAITING)
@@ -47,16 +45,8 @@ class Server:
 
     def open(self, place: Place, reply: Reply) -> None:
         """Answer for this camera from now on. A socket that a killed worker left is taken over."""
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        name = socket_name(*place)
-        with short_path(self._folder) as short:
-            # Bound under another name first, so that nobody ever finds a socket that is not listening.
-            draft = f"{short}/{name}.{os.getpid()}"
-            line.bind(draft)
-            Path(draft).chmod(0o600)
-            line.listen(BACKLOG)
-            own = Path(draft).stat().st_ino
-            Path(draft).replace(f"{short}/{name}")
+        line, own = listen(self._folder / socket_name(*place), backlog=BACKLOG)
+        line.setblocking(False)
         self._listening[place] = line, own
         self._selector.register(line, selectors.EVENT_READ, reply)
 
@@ -65,10 +55,7 @@ class Server:
         line, own = self._listening.pop(place)
         self._selector.unregister(line)
         line.close()
-        path = self._folder / socket_name(*place)
-        with suppress(OSError):
-            if path.stat().st_ino == own:
-                path.unlink()
+        take_away(self._folder / socket_name(*place), own)
 
     def close(self) -> None:
         for place in list(self._listening):

@@ -15,8 +15,9 @@ import numpy as np
 from vitrina import errors
 from vitrina.errors import StorageError, VitrinaError
 from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Hit, Index, check_queries
-from vitrina.lens.indexing.frame import SOCKET, as_rows, receive, send, short_path, socket_folder
+from vitrina.lens.indexing.frame import SOCKET, as_rows, receive, send
 from vitrina.settings import Settings
+from vitrina.work.sockets import run_folder, short_path
 
 PATIENCE_S, LONG_PATIENCE_S = 120.0, 6 * 3600.0
 """For most questions, and for settling or copying a whole index: 200,000 entries settle for some minutes."""
@@ -103,7 +104,7 @@ class IndexClient:
     def _exchange(
         self, asked: dict[str, Any], vectors: Floats | None = None, patience_s: float | None = None
     ) -> dict[str, Any]:
-        folder = socket_folder(self._settings.home)
+        folder = run_folder(self._settings.home)
         with short_path(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(patience_s or self.patience_s)
             line.connect(f"{short}/{SOCKET}")

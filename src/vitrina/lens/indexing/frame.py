@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,20 +16,6 @@ from vitrina.lens.index import Entry, Floats
 SOCKET = "index.sock"
 LONGEST_LINE = 8_000_000
 LARGEST_BODY = 64_000_000
-
-
-def socket_folder(home: Path) -> Path:
-    return home / "run"
-
-
-@contextmanager
-def short_path(folder: Path) -> Iterator[str]:
-    """Another name of the folder, while the block lasts: AF_UNIX takes 107 bytes, and homes may lie deep."""
-    number = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{number}"
-    finally:
-        os.close(number)
 
 
 def send(line: socket.socket, said: dict[str, Any], vectors: Floats | None = None) -> None:

@@ -20,9 +20,10 @@ import numpy as np
 from vitrina.errors import ConflictError, InputError, VitrinaError
 from vitrina.lens.index import Filter, Floats, Index, index_folder
 from vitrina.lens.index_zvec import ZvecIndex
-from vitrina.lens.indexing.frame import SOCKET, as_entries, receive, send, short_path, socket_folder
+from vitrina.lens.indexing.frame import SOCKET, as_entries, receive, send
 from vitrina.settings import Settings
 from vitrina.storage.spool import lock_alone
+from vitrina.work.sockets import listen, run_folder, take_away
 
 logger = logging.getLogger(__name__)
 
@@ -75,17 +76,19 @@ class Server:
     """A thread accepts, a few threads answer; the socket is 0600 in a folder that is 0700."""
 
     def __init__(self, settings: Settings, open_index: Callable[[Path], Index]) -> None:
-        self._lens, self._folder, self._open_index = settings.lens, socket_folder(settings.home), open_index
+        self._lens, self._open_index = settings.lens, open_index
+        self._path = run_folder(settings.home) / SOCKET
         self._indexes: dict[str, Index] = {}
         self._opening = threading.Lock()
         self._busy = 0
         self._asked = time.monotonic()
         self._counting = threading.Condition()
-        self._own_socket = 0
 
     def run(self, stop: Event, *, idle_s: float, leave_s: float) -> bool:
         """Whether all questions were answered and the indexes are closed."""
-        line, pool = self._listen(), ThreadPoolExecutor(ANSWERING, thread_name_prefix="index")
+        pool = ThreadPoolExecutor(ANSWERING, thread_name_prefix="index")
+        line, own = listen(self._path, backlog=BACKLOG)
+        line.settimeout(0.25)
         try:
             while not stop.is_set() and not self._is_idle(idle_s):
                 with suppress(TimeoutError):
@@ -94,7 +97,7 @@ class Server:
                     pool.submit(self._answer, caller)
         finally:
             line.close()
-            self._take_away()
+            take_away(self._path, own)
             pool.shutdown(wait=False)
         with self._counting:
             if not self._counting.wait_for(lambda: not self._busy, leave_s):
@@ -104,13 +107,6 @@ class Server:
             index.close()
         return True
 
-    def _take_away(self) -> None:
-        """Our own socket, not that of whoever owns the index after us."""
-        path = self._folder / SOCKET
-        with suppress(OSError):
-            if path.stat().st_ino == self._own_socket:
-                path.unlink()
-
     def _is_idle(self, idle_s: float) -> bool:
         with self._counting:
             return bool(idle_s) and not self._busy and time.monotonic() - self._asked > idle_s
@@ -119,21 +115,6 @@ class Server:
         with self._counting:
             self._busy, self._asked = self._busy + step, time.monotonic()
             self._counting.notify_all()
-
-    def _listen(self) -> socket.socket:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        line.settimeout(0.25)
-        with short_path(self._folder) as short:
-            # Bound under another name first, so that nobody ever finds a socket that is not listening.
-            draft = Path(f"{short}/{SOCKET}.{os.getpid()}")
-            draft.unlink(missing_ok=True)
-            line.bind(str(draft))
-            draft.chmod(0o600)
-            line.listen(BACKLOG)
-            self._own_socket = draft.stat().st_ino
-            draft.replace(f"{short}/{SOCKET}")
-        return line
 
     def _answer(self, caller: socket.socket) -> None:
         try:
