@@ -29,6 +29,7 @@ OWNERS = {
         "lens/wallet.py",
         "lens/clicks.py",
         "lens/ledger.py",
+        "lens/booking.py",
         "lens/missing.py",
         "lens/report.py",
         "lens/trace.py",

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from vitrina.cli.lens import app
 from vitrina.errors import ConflictError, InputError, NotFoundError
-from vitrina.lens import clicks, ledger, store, wallet
+from vitrina.lens import booking, clicks, ledger, store, wallet
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
 from vitrina.lens.lakestore import LENS_TABLES, EventLog
 from vitrina.lens.postback import Conversion
@@ -56,7 +56,7 @@ def bought(home: Any, state: str, days_ago: int = 0) -> str:
         owner = wallet.wallet_of(wallet.open_wallet(session))
         click = clicks.open_click(session, offer, search_id=search_id, wallet=owner)
         told = Conversion("admitad", f"A{days_ago}", "sale", click.click_id, state, Decimal("49.90"), None, "EUR")
-        ledger.take(session, told, who="network:admitad", now=then)
+        booking.take(session, told, who="network:admitad", now=then)
     database.dispose()
     return click.click_id
 

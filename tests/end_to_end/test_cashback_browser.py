@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from vitrina.lens import ledger, networks
+from vitrina.lens import booking, networks
 from vitrina.lens.postback import Conversion
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def report(home: Any, click_id: str, state: str) -> None:
     database = home.database()
     with database.session() as session:
         told = Conversion("generic", "A-7", "", click_id, state, None, None, "")
-        ledger.take(session, told, who="network:generic", now=datetime.now(UTC))
+        booking.take(session, told, who="network:generic", now=datetime.now(UTC))
     database.dispose()
 
 

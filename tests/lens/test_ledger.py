@@ -12,8 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from vitrina.errors import ConflictError, NotFoundError
-from vitrina.lens import clicks, ledger, networks, shops, terms, wallet
-from vitrina.lens.ledger import Told, Wanted
+from vitrina.lens import booking, clicks, ledger, networks, shops, terms, wallet
+from vitrina.lens.booking import Told
+from vitrina.lens.ledger import Wanted
 from vitrina.lens.offer import Offer
 from vitrina.lens.postback import Conversion
 from vitrina.lens.terms import TermSettings
@@ -44,7 +45,7 @@ def take(database: Database, sub_id: str, state: str = "pending", now: datetime 
     given = {"network": "admitad", "order_id": "A1", "action": "sale", "order": Decimal("80"), "currency": "EUR"} | told
     conversion = Conversion(**{"commission": None, **given, "sub_id": sub_id, "state": state})
     with database.session() as session:
-        return ledger.take(session, conversion, who="network:admitad", now=now)
+        return booking.take(session, conversion, who="network:admitad", now=now)
 
 
 def row(database: Database) -> ledger.LensCashback:
@@ -150,7 +151,7 @@ def test_whatever_is_said_in_whatever_order_the_history_is_whole_and_allowed(
             continue
         with database.session() as session:
             ids = [one.cashback_id for one in ledger.of_sub_id(session, click) if one.order_id == order_id]
-            ledger.move_all(session, ids, word.partition(": ")[2], who="me", why="seen", now=later)
+            booking.move_all(session, ids, word.partition(": ")[2], who="me", why="seen", now=later)
 
     with database.reading() as session:
         found = [one for one in ledger.of_sub_id(session, click) if one.order_id == order_id]
@@ -191,7 +192,7 @@ def test_an_order_that_belongs_to_no_click_of_its_network_is_kept_and_pays_nobod
     found = row(database)
     assert (found.click_id, found.wallet, found.cashback_minor) == (None, None, 0)
     with database.session() as session, pytest.raises(ConflictError, match="no wallet"):
-        ledger.move(session, found.cashback_id, "paid", who="me", why="", now=NOW)
+        booking.move(session, found.cashback_id, "paid", who="me", why="", now=NOW)
 
 
 def test_an_approved_cashback_is_paid_when_its_days_are_over(database: Database, click: str) -> None:
@@ -199,13 +200,13 @@ def test_an_approved_cashback_is_paid_when_its_days_are_over(database: Database,
     cashback_id = row(database).cashback_id
     later = NOW + timedelta(days=14)
     with database.session() as session, pytest.raises(ConflictError, match="held until"):
-        ledger.move(session, cashback_id, "paid", who="me", why="", now=later - timedelta(days=1))
+        booking.move(session, cashback_id, "paid", who="me", why="", now=later - timedelta(days=1))
     with database.session() as session:
         assert ledger.payable(session, NOW.date()) == []
         assert [one.cashback_id for one in ledger.payable(session, later.date())] == [cashback_id]
-        ledger.move(session, cashback_id, "paid", who="me", why="transfer 7", now=later)
+        booking.move(session, cashback_id, "paid", who="me", why="transfer 7", now=later)
     with database.session() as session, pytest.raises(ConflictError, match="it is paid; nothing follows"):
-        ledger.move(session, cashback_id, "paid", who="me", why="", now=later)
+        booking.move(session, cashback_id, "paid", who="me", why="", now=later)
 
     with database.reading() as session:
         last = ledger.movements(session, [cashback_id])[-1]
@@ -217,7 +218,7 @@ def test_many_are_moved_and_what_may_not_is_named(database: Database, click: str
     take(database, click, "rejected", order_id="A2")
     with database.session() as session:
         ids = [one.cashback_id for one in ledger.list_cashback(session)]
-        moved, kept = ledger.move_all(session, [*ids, "none"], "approved", who="me", why="seen", now=NOW)
+        moved, kept = booking.move_all(session, [*ids, "none"], "approved", who="me", why="seen", now=NOW)
 
     assert moved == 1
     assert kept == ["order A2: it is rejected; nothing follows, not approved", "there is no cashback 'none'"]
@@ -226,8 +227,8 @@ def test_many_are_moved_and_what_may_not_is_named(database: Database, click: str
 def test_what_nobody_decides_on_expires(database: Database, click: str) -> None:
     take(database, click)
     with database.session() as session:
-        assert ledger.expire(session, before=NOW, now=NOW) == 0
-        assert ledger.expire(session, before=NOW + timedelta(seconds=1), now=NOW) == 1
+        assert booking.expire(session, before=NOW, now=NOW) == 0
+        assert booking.expire(session, before=NOW + timedelta(seconds=1), now=NOW) == 1
     assert take(database, click, "approved").state == "expired"
 
 
@@ -235,9 +236,9 @@ def test_nobody_moves_what_is_not_there_or_makes_it_expire(database: Database, c
     take(database, click)
     with database.session() as session:
         with pytest.raises(NotFoundError):
-            ledger.move(session, "none", "approved", who="me", why="", now=NOW)
+            booking.move(session, "none", "approved", who="me", why="", now=NOW)
         with pytest.raises(ConflictError, match="approved or rejected, not expired"):
-            ledger.move(session, row(database).cashback_id, "expired", who="me", why="", now=NOW)
+            booking.move(session, row(database).cashback_id, "expired", who="me", why="", now=NOW)
 
 
 def test_the_ledger_is_listed_and_added_up(database: Database, click: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vitrina.errors import InputError
-from vitrina.lens import clicks, ledger, shops, terms
+from vitrina.lens import booking, clicks, shops, terms
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
 from vitrina.lens.lakestore import LENS_TABLES, Asked, EventLog
 from vitrina.lens.offer import Offer
@@ -44,7 +44,7 @@ def click(database: Database, log: EventLog, shop: str, search_id: str = "") -> 
 def order(database: Database, click_id: str, number: str, state: str = "pending") -> None:
     conversion = Conversion("direct", number, "", click_id, state, Decimal(10), None, "EUR")
     with database.session() as session:
-        ledger.take(session, conversion, who="test", now=datetime.now(UTC))
+        booking.take(session, conversion, who="test", now=datetime.now(UTC))
 
 
 def test_searches_clicks_orders_and_cashback_by_shop(database: Database, lake: Lake) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from vitrina.lens import ledger, missing, wallet
+from vitrina.lens import booking, ledger, missing, wallet
 from vitrina.lens.clicks import LensClick, open_click
+from vitrina.lens.found import Found, FoundOffer, FoundProduct
+from vitrina.lens.lakestore import LENS_TABLES, EventLog
 from vitrina.lens.offer import Offer
 from vitrina.lens.postback import Conversion
-from vitrina.product import Money
+from vitrina.product import Money, new_id
+from vitrina.storage.lake import Lake
 
 OFFER = Offer("best", "1", "Boot", "https://best.example/1", Money(4990, "EUR"), category=("Shoes",))
 
@@ -29,9 +32,9 @@ def click_id(lens_home: Any) -> str:
     with database.session() as session:
         owner = wallet.wallet_of(wallet.open_wallet(session))
         click = open_click(session, OFFER, wallet=owner).click_id
-        ledger.take(session, told(click, "WAITS"), who="network:admitad", now=datetime.now(UTC))
+        booking.take(session, told(click, "WAITS"), who="network:admitad", now=datetime.now(UTC))
         old = datetime.now(UTC) - timedelta(days=20)
-        ledger.take(session, told(click, "READY", "approved"), who="network:admitad", now=old)
+        booking.take(session, told(click, "READY", "approved"), who="network:admitad", now=old)
     database.dispose()
     return click
 
@@ -133,7 +136,7 @@ def test_a_missing_purchase_is_answered_and_counts_once_when_the_network_reports
     assert anna.post(path, "/catalog/cashback", found="false").status_code == 409
     assert states(lens_home)["DE-1"] == "pending"
     with database.session() as session:
-        ledger.take(session, told(click, "DE-1", "approved"), who="network:admitad", now=datetime.now(UTC))
+        booking.take(session, told(click, "DE-1", "approved"), who="network:admitad", now=datetime.now(UTC))
     with database.reading() as session:
         found = [row for row in ledger.list_cashback(session) if row.order_id == "DE-1"]
     database.dispose()
@@ -161,6 +164,25 @@ def test_the_report_shows_the_way_from_clicks_to_cashback(anna: Any) -> None:
     assert anna.get("/catalog/report?from=2026-02-01&to=2026-01-01").status_code == 400
     assert anna.get("/catalog/report/shops.csv").text.startswith("shop,searches,")
     assert anna.get("/catalog/report/categories.csv").text.startswith("category,")
+
+
+def test_the_report_shows_how_many_searches_led_to_a_click(lens_home: Any, anna: Any) -> None:
+    offer = FoundOffer("best", "Best", "1", "Boot", OFFER.price, None, None, OFFER.price, True)
+    product = FoundProduct("p", "Boot", "", ("Shoes",), "", 1.0, 1.0, (offer,))
+    searches = [new_id() for _ in range(lens_home.settings.k_anonymity)]
+    with EventLog(Lake(lens_home.settings.lake, tables=LENS_TABLES), "test") as log:
+        for search_id in searches:
+            log.log_search(Found(search_id, (product,), (), (0, 0, 1, 1), (), 1.0))
+    database = lens_home.database()
+    with database.session() as session:
+        open_click(session, OFFER, search_id=searches[0], place=2)
+    database.dispose()
+
+    page = text(anna.get("/catalog/report").text)
+
+    assert "Clicks on what was found" in page
+    assert "that found the same product" in page
+    assert "A weak signal" in page
 
 
 @pytest.mark.parametrize(("role", "sees"), [("analyst", 200), ("seller", 403)])

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from vitrina.lens import ledger
+from vitrina.lens import booking
 from vitrina.lens.clicks import LensClick
 from vitrina.lens.postback import Conversion
 from vitrina.lens.wallet import wallet_of
@@ -45,7 +45,7 @@ def bought(home: Any, click_id: str, state: str = "pending", order_id: str = "A-
     database = home.database()
     with database.session() as session:
         told = Conversion("admitad", order_id, "sale", click_id, state, Decimal("49.90"), None, "EUR")
-        ledger.take(session, told, who="network:admitad", now=datetime.now(UTC))
+        booking.take(session, told, who="network:admitad", now=datetime.now(UTC))
     database.dispose()
 
 

@@ -113,10 +113,10 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
 
 def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:
     """Close what no network decided on, and forget clicks that led to nothing."""
-    from vitrina.lens import ledger, missing
+    from vitrina.lens import booking, missing
 
     with database.session() as session:
-        expired = ledger.expire(session, before=now - timedelta(days=settings.pending_days), now=now)
+        expired = booking.expire(session, before=now - timedelta(days=settings.pending_days), now=now)
         forgotten = missing.forget_clicks(session, now - timedelta(days=settings.lens_events_days))
     return f"{expired} expired, {forgotten} clicks forgotten"
 

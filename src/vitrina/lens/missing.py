@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import ConflictError, InputError, NotFoundError
-from vitrina.lens import ledger
+from vitrina.lens import booking, ledger
 from vitrina.lens.clicks import LensClick, find_click
 from vitrina.lens.postback import Conversion
 from vitrina.storage.database import Base
@@ -85,7 +85,7 @@ def answer(session: Session, click_id: str, *, found: bool, words: str, who: str
     row.answered_by, row.answered_at = who, now
     if found:
         told = Conversion(ledger.BY_HAND, row.order_id, click_id, click_id, ledger.PENDING, None, None, "")
-        ledger.take(session, told, who=who, now=now)
+        booking.take(session, told, who=who, now=now)
     session.flush()
     return row
 

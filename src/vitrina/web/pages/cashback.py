@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import InputError, VitrinaError
-from vitrina.lens import ledger, missing, networks, terms, trace
+from vitrina.lens import booking, ledger, missing, networks, terms, trace
 from vitrina.lens.cashback import parse_category
 from vitrina.lens.ledger import APPROVED, PAID, REJECTED, STATES, LensCashback, Wanted
 from vitrina.lens.sheet import to_csv
@@ -85,7 +85,7 @@ def move(
     with site.database.session() as session:
         reason = why.strip()[:LONGEST_WHY] or words.gettext("decided by hand")
         now = datetime.now(UTC)
-        moved, kept = ledger.move_all(session, ids or [], to, who=who.person_id, why=reason, now=now)
+        moved, kept = booking.move_all(session, ids or [], to, who=who.person_id, why=reason, now=now)
     done = words.ngettext("{count} changed.", "{count} changed.", moved).format(count=moved)
     return _page(request, site, who, _wanted_of(back), done=done, kept=kept)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from vitrina.errors import NotFoundError
-from vitrina.lens import ledger, store
+from vitrina.lens import booking, ledger, store
 from vitrina.lens.clicks import LensClick, find_click
 from vitrina.lens.demo.home import NETWORK
 from vitrina.lens.offer import Offer
@@ -36,7 +36,7 @@ def order(request: Request, site: TheSite, shop: str, subid: str = "") -> Respon
     with site.database.session() as session:
         click = _click(site, session, shop, subid)
         told = Conversion(NETWORK, f"D-{click.click_id[-8:].upper()}", "", click.click_id, "pending", None, None, "")
-        ledger.take(session, told, who="demo", now=datetime.now(UTC))
+        booking.take(session, told, who="demo", now=datetime.now(UTC))
         return _page(request, site, session, click)
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from vitrina.errors import DeniedError, InputError, NotFoundError
-from vitrina.lens import ledger, networks, postback
+from vitrina.lens import booking, networks, postback
 from vitrina.storage.secrets import SecretBox
 from vitrina.web.auth import address_of
 from vitrina.web.site import Site, TheSite
@@ -33,7 +33,7 @@ async def take_postback(request: Request, site: TheSite, network: str) -> Respon
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
-def _take(site: Site, name: str, pairs: list[tuple[str, str]], address: str) -> ledger.Told:
+def _take(site: Site, name: str, pairs: list[tuple[str, str]], address: str) -> booking.Told:
     with site.database.reading() as session:
         try:
             network = networks.find_network(session, name)
@@ -45,7 +45,7 @@ def _take(site: Site, name: str, pairs: list[tuple[str, str]], address: str) -> 
             raise DeniedError("the signature or token does not belong to this network") from None
     told = postback.read_conversion(network, parameters)
     with site.database.session() as session:
-        return ledger.take(session, told, who=f"network:{name}", now=datetime.now(UTC))
+        return booking.take(session, told, who=f"network:{name}", now=datetime.now(UTC))
 
 
 async def _body(request: Request) -> list[tuple[str, str]]:
