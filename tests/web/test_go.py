@@ -30,7 +30,7 @@ def clicked(home: Any) -> list[LensClick]:
 
 
 def test_a_click_is_logged_and_sent_to_the_shop_by_its_network(lens_home: Any, serve: Callable[..., str]) -> None:
-    answer = ask(serve(lens_home), f"/go/best/1?s={SEARCH}")
+    answer = ask(serve(lens_home), f"/go/best/1?s={SEARCH}&n=3")
 
     [click] = clicked(lens_home)
     to = f"https://ad.admitad.com/g/abc/?ulp=https%3A%2F%2Fbest.example%2Fboot%3Fid%3D1&subid={click.click_id}"
@@ -38,6 +38,7 @@ def test_a_click_is_logged_and_sent_to_the_shop_by_its_network(lens_home: Any, s
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert (click.shop, click.offer_id, click.search_id, click.wallet) == ("best", "1", SEARCH, None)
+    assert click.place == 3
     assert (click.price_minor, click.cashback_minor, click.currency, click.host) == (4990, 249, "EUR", "ad.admitad.com")
 
 

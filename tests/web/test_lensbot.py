@@ -122,14 +122,14 @@ def test_a_photo_gives_at_most_five_cards_with_pictures_prices_and_buttons(bot: 
         ["Open at North"],
         ["More like this", "Only cheaper"],
     ]
-    assert letters[0].buttons[0][0].url == f"{BASE}/go/north/north%2F1%20a?s=s1"
+    assert letters[0].buttons[0][0].url == f"{BASE}/go/north/north%2F1%20a?s=s1&n=1"
     assert [button.text for button in letters[4].buttons[-1]] == ["3 more"]
 
 
 def test_links_for_a_chat_with_a_wallet_carry_its_ticket(shelf: Shelf) -> None:
     bot = LensBot(shelf, lambda _sha: None, BASE, ticket=lambda chat, shop, offer_id: f"{chat.chat}-{shop}")
 
-    assert send(bot).letters[0].buttons[0][0].url.endswith("?s=s1&w=7-north")
+    assert send(bot).letters[0].buttons[0][0].url.endswith("?s=s1&n=1&w=7-north")
 
 
 def test_the_cards_speak_russian(bot: LensBot) -> None:

@@ -98,7 +98,7 @@ def test_a_shopper_finds_a_shoe(
     assert "Send me a photo" in greeting.text
     assert [one.text.partition("\n")[0] for one in first] == [f"Shoe {n}" for n in range(5)]
     assert first[0].photo.startswith(b"\xff\xd8"), "as JPEG, which every client shows"
-    assert first[0].buttons[0][0] == {"text": "Open at North", "url": "https://lens.example.org/go/north/0?s=s1"}
+    assert first[0].buttons[0][0] == {"text": "Open at North", "url": "https://lens.example.org/go/north/0?s=s1&n=1"}
 
     telegram.press(first[4], "2 more")
     assert [one.text.partition("\n")[0] for one in cards(8)[6:]] == ["Shoe 5", "Shoe 6"]

@@ -15,6 +15,7 @@ from vitrina.cli.connect import print_json
 from vitrina.cli.lake import open_lake
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
+from vitrina.lens.clickthrough import ALL, CAVEAT
 from vitrina.lens.report import SHEET, Report, make_report, sheet_rows, told
 from vitrina.lens.sheet import to_csv
 from vitrina.lens.trace import amount_of
@@ -34,7 +35,8 @@ def report(
 ) -> None:
     """Show searches, clicks, orders and cashback by shop, and what photos found nothing, with 95-percent intervals.
 
-    Orders are those after the period's clicks, whenever they came.
+    Orders are those after the period's clicks, whenever they came. Of searches that found something it shows how many
+    led to a click, and at which place the clicked product stood: a weak signal of how good the search is.
 
     \b
     Examples:
@@ -71,10 +73,24 @@ def _show(found: Report) -> None:
     for one in found.categories:
         categories.add_row(one.category or "unknown", str(one.searches), str(one.nothing), _rate(one.share))
     Console().print(categories)
+    _show_clicks(found)
     if found.hidden:
         Console().print(
             f"{found.hidden} categories with fewer than {found.few} searches are not shown", highlight=False
         )
+
+
+def _show_clicks(found: Report) -> None:
+    if not found.clicked:
+        return
+    table = Table("searches that found something", "", "", "then a click", "at place 1", "mean of 1 / place")
+    for one in found.clicked:
+        name = one.name or ("" if one.by == ALL else "unknown")
+        reciprocal = one.reciprocal
+        told = "–" if reciprocal is None else f"{reciprocal.value:.2f} ({reciprocal.low:.2f} to {reciprocal.high:.2f})"
+        table.add_row(one.by, name, f"{one.searches:,}", _rate(one.rate), _rate(one.first), told)
+    Console().print(table)
+    Console().print(CAVEAT, highlight=False)
 
 
 def _count(count: int | None, few: int) -> str:

@@ -24,13 +24,17 @@ from vitrina.storage.database import Base
 logger = logging.getLogger(__name__)
 
 LONGEST_NAME = 300
+LAST_PLACE = 100
+"""No search shows more products; what a link says beyond that is not believed."""
+
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class LensClick(Base):
     """One click. click_id is the sub-id that the network sends back. promise: `cashback.snapshot` of that moment.
 
-    name, category: of the offer, which may be gone when its order comes. host: where the click was sent.
+    name, category: of the offer, which may be gone when its order comes. host: where the click was sent. place: of the
+    product among those that the search showed, from 1; None where the link did not say it.
     """
 
     __tablename__ = "lens_clicks"
@@ -50,6 +54,7 @@ class LensClick(Base):
     promise: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     network: Mapped[str] = mapped_column(sa.String(64))
     host: Mapped[str] = mapped_column(sa.String(253))
+    place: Mapped[int | None] = mapped_column(sa.Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,12 @@ class Clicked:
     cashback: Money | None
 
 
-def open_click(session: Session, offer: Offer, *, search_id: str = "", wallet: str | None = None) -> Clicked:
+def open_click(
+    session: Session, offer: Offer, *, search_id: str = "", place: int | None = None, wallet: str | None = None
+) -> Clicked:
     """Log a click on an offer of the catalog and say where it goes. Raises InputError for an offer without a link.
 
+    place: of the product among those that the search showed, from 1.
     When the network's link cannot be made, the shop's own link is taken: a buyer is worth more than a sub-id.
     """
     now = datetime.now(UTC)
@@ -90,6 +98,7 @@ def open_click(session: Session, offer: Offer, *, search_id: str = "", wallet: s
             promise=snapshot(term) if term and cashback else None,
             network=network,
             host=link.host,
+            place=place if place is not None and 1 <= place <= LAST_PLACE else None,
         )
     )
     session.flush()

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vitrina.errors import InputError
+from vitrina.lens import clickthrough
 from vitrina.lens.clicks import LensClick
 from vitrina.lens.lakestore import LENS_CLICKS, LENS_SEARCHES, NOTHING
 from vitrina.lens.ledger import LensCashback
@@ -67,6 +68,7 @@ class Report:
     hidden: int
     simulated: bool
     few: int
+    clicked: tuple[clickthrough.ClickLine, ...] = ()
 
 
 def make_report(session: Session, lake: Lake, first: date, last: date, *, few: int) -> Report:
@@ -92,6 +94,7 @@ def make_report(session: Session, lake: Lake, first: date, last: date, *, few: i
         hidden=len(categories) - len(big),
         simulated=simulated,
         few=few,
+        clicked=clickthrough.lines(clickthrough.read_searches(session, lake, first, last), few=few),
     )
 
 
@@ -214,6 +217,7 @@ def told(report: Report) -> dict[str, Any]:
             | {"share": _interval(line.share)}
             for line in report.categories
         ],
+        "clickthrough": clickthrough.told(report.clicked),
     }
 
 

@@ -193,7 +193,7 @@ class LensBot:
         _ = words.gettext
         offer = search.products[number].offers[0]
         rows: list[tuple[Button, ...]] = [
-            (Button(_("Open at {shop}").format(shop=offer.shop_name[:40]), url=self._link(offer, search)),),
+            (Button(_("Open at {shop}").format(shop=offer.shop_name[:40]), url=self._link(offer, search, number + 1)),),
             (
                 Button(_("More like this"), data=_data("more", search.tag, number)),
                 Button(_("Only cheaper"), data=_data("less", search.tag, number)),
@@ -205,11 +205,11 @@ class LensBot:
             rows.append((Button(text, data=_data("next", search.tag, number + 1)),))
         return tuple(rows)
 
-    def _link(self, offer: FoundOffer, search: Search) -> str:
+    def _link(self, offer: FoundOffer, search: Search, shown_at: int) -> str:
         place = f"{quote(offer.shop, safe='')}/{quote(offer.offer_id, safe='')}"
         ticket = self._ticket(search.chat, offer.shop, offer.offer_id)
         whose = f"&w={ticket}" if ticket else ""
-        return f"{self._base_url}/go/{place}?s={quote(search.search_id, safe='')}{whose}"
+        return f"{self._base_url}/go/{place}?s={quote(search.search_id, safe='')}&n={shown_at}{whose}"
 
     # ── memory ──────────────────────────────────────────────────────────────────────────────────
 

@@ -40,10 +40,11 @@ _PROGRAM = re.compile(
 
 
 @router.api_route("/go/{shop}/{offer_id:path}", methods=["GET", "HEAD"])
-def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "", w: str = "") -> Response:
+def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "", n: str = "", w: str = "") -> Response:
     """Log the click and send the browser to the shop. What only looks ahead is not counted.
 
-    s: the search. w: a ticket, in links that were sent to somebody's own chat; this browser's own wallet goes first.
+    s: the search. n: the product's place among those that it showed. w: a ticket, in links that were sent to somebody's
+    own chat; this browser's own wallet goes first.
     """
     site.brakes.count("go", address_of(request), per_minute=PER_MINUTE, at_once=AT_ONCE)
     if looks_ahead(request):
@@ -53,7 +54,7 @@ def go(request: Request, site: TheSite, shop: str, offer_id: str, s: str = "", w
         return RedirectResponse(make_link(NETWORKS["direct"], offer.url, sub_ids={}).url, 302, headers=HEADERS)
     with site.database.session() as session:
         owner = wallet_here(request, site, session) or _ticketed(site, session, offer, w)
-        clicked = open_click(session, offer, search_id=s, wallet=owner)
+        clicked = open_click(session, offer, search_id=s, place=_place(n), wallet=owner)
     _log(site, offer, clicked, s)
     return RedirectResponse(clicked.url, 302, headers=HEADERS)
 
@@ -67,6 +68,10 @@ def looks_ahead(request: Request) -> bool:
 def is_counted(request: Request) -> bool:
     """Whether somebody clicked, as far as one can tell: no HEAD, no program that says so."""
     return request.method == "GET" and not _PROGRAM.search(request.headers.get("User-Agent", ""))
+
+
+def _place(told: str) -> int | None:
+    return int(told) if re.fullmatch(r"[1-9][0-9]{0,2}", told) else None
 
 
 def _offer(site: Site, shop: str, offer_id: str) -> Offer:

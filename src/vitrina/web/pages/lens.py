@@ -136,7 +136,9 @@ def sample_photo(site: TheSite, name: str) -> Response:
 
 
 def link(found: Found, offer: FoundOffer) -> str:
-    return f"/go/{quote(offer.shop)}/{quote(offer.offer_id, safe='')}?s={quote(found.search_id)}"
+    shown = enumerate((*found.exact, *found.similar), start=1)
+    place = next(number for number, product in shown if offer in product.offers)
+    return f"/go/{quote(offer.shop)}/{quote(offer.offer_id, safe='')}?s={quote(found.search_id)}&n={place}"
 
 
 def lines(product: FoundProduct) -> tuple[list[FoundOffer], list[FoundOffer]]:

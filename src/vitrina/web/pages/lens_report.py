@@ -28,7 +28,7 @@ Last = Annotated[str, Query(alias="to", max_length=10)]
 def show(request: Request, site: TheSite, who: Who, first: First = "", last: Last = "") -> Response:
     report = _report(site, who, first, last)
     days = [(name, *_span(name)) for name in (7, USUAL_DAYS, 91)]
-    return render(request, "lens_report.html", report=report, days=days)
+    return render(request, "lens_report.html", report=report, days=days, week_of=date.fromisoformat)
 
 
 @router.get("/shops.csv")
