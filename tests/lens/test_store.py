@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -107,14 +108,39 @@ def test_a_block_that_raises_changes_nothing(catalog: sqlite3.Connection) -> Non
     assert catalog.execute("SELECT count(*) FROM pictures").fetchone()[0] == 0
 
 
-def test_a_catalog_of_another_version_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, store.VERSION + 1])
+def test_a_catalog_of_a_version_that_is_not_known_stays_as_it_is(tmp_path: Path, version: int) -> None:
     path = tmp_path / "catalog.db"
-    with closing(store.open_catalog(path)) as catalog:
+    with closing(store.open_catalog(path)) as catalog, catalog:
         put(catalog, 1)
-        catalog.execute("PRAGMA user_version = 99")
+        catalog.execute(f"PRAGMA user_version = {version}")
 
+    with pytest.raises(StorageError, match=f"has version {version}, .* nothing was changed.* vitrina lens import"):
+        store.open_catalog(path)
+
+    with closing(sqlite3.connect(path)) as there:
+        assert there.execute("SELECT count(*) FROM offers").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("version", store.CHANGES)
+def test_an_older_catalog_is_brought_up_to_date_with_all_that_it_holds(tmp_path: Path, version: int) -> None:
+    path, new = tmp_path / "old.db", tmp_path / "new.db"
+    with closing(store.open_catalog(path)) as catalog, catalog:
+        put(catalog, 1)
+        for later in range(version, store.VERSION):
+            for name in re.findall(r"CREATE TABLE (\w+)", store.CHANGES[later]):
+                catalog.execute(f"DROP TABLE {name}")
+        catalog.execute(f"PRAGMA user_version = {version}")
+
+    with closing(store.open_catalog(path)) as catalog, closing(store.open_catalog(new)) as fresh:
+        assert store.live_count(catalog) == 1
+        assert schema(catalog) == schema(fresh)
     with closing(store.open_catalog(path)) as catalog:
-        assert store.live_count(catalog) == 0
+        assert store.live_count(catalog) == 1
+
+
+def schema(catalog: sqlite3.Connection) -> set[tuple[object, ...]]:
+    return set(map(tuple, catalog.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'")))
 
 
 def test_a_file_that_is_no_catalog_is_said(tmp_path: Path) -> None:

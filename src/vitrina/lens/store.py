@@ -1,6 +1,7 @@
 """The catalog: what the feeds say and which pictures belong to it, in one SQLite file that an import can make anew.
 
-It mirrors the feeds, so it has no migrations: a file of another version is emptied and filled by the next imports.
+It mirrors the feeds. A file of an older version is brought up to date in place where `CHANGES` says how; any other one
+is left as it is, and the error says what to do: nobody's catalog is emptied because a newer program opened it.
 Live offers are those with `gone_at IS NULL`.
 """
 
@@ -19,7 +20,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 2
+VERSION = 3
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -70,10 +71,21 @@ CREATE TABLE rejects(import_id TEXT NOT NULL, line INTEGER NOT NULL, offer_id TE
 CREATE INDEX rejects_import ON rejects(import_id);
 CREATE TABLE products(offer_key INTEGER PRIMARY KEY, product_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX products_id ON products(product_id);
+CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
+CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE kept(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE index_state(
     model TEXT NOT NULL, entry_id TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY(model, entry_id)) WITHOUT ROWID;
 """
+
+
+CHANGES: dict[int, str] = {
+    2: """
+CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
+CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+""",
+}
+"""What makes a file of this version one of the next; beside each new VERSION there is a line here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,10 @@ def open_catalog(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA journal_size_limit={LARGEST_WAL}")
         if _version(connection) != VERSION:
-            _make(connection)
+            _bring_up_to_date(connection, path)
+    except StorageError:
+        connection.close()
+        raise
     except sqlite3.Error as error:
         connection.close()
         raise StorageError(f"{path}: cannot be opened as the catalog: {error}. Remove it and import again.") from error
@@ -303,16 +318,21 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    """Every table, in place of those of another version. Several processes may be here at once."""
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    """Every table in a new file, what has changed in an older one. Several processes may be here at once."""
     with writing(connection):
-        if _version(connection) == VERSION:
-            return
-        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-        names = [row[0] for row in connection.execute(tables)]
-        for name in sorted(names, key=lambda one: one != "offer_words"):  # its own tables leave with it
-            connection.execute(f'DROP TABLE IF EXISTS "{name}"')
-        for statement in _TABLES.split(";\n"):
+        there = _version(connection)
+        if not there and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            steps = [_TABLES]
+        elif all(version in CHANGES for version in range(there, VERSION)) and there <= VERSION:
+            steps = [CHANGES[version] for version in range(there, VERSION)]
+        else:
+            raise StorageError(
+                f"{path}: this catalog has version {there}, and this Vitrina reads version {VERSION}; nothing was "
+                "changed. Use the Vitrina that wrote it; or move the file away and bring the feeds in again: "
+                "vitrina lens import, then vitrina lens sync, which computes no vector twice."
+            )
+        for statement in ";\n".join(steps).split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
