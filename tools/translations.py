@@ -24,6 +24,7 @@ from vitrina.floor.measures.watching import ADVICE
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.lens.product import CODE, EDITOR, GROUP, GTIN, PICTURE
 from vitrina.settings import LANGUAGES
+from vitrina.web.refusals import SENTENCES
 from vitrina.web.wording import NOTES, REASONS
 from vitrina.web.words import read_catalogue
 
@@ -83,6 +84,8 @@ def _sentences() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         yield "floor/measures/quality.py", sentence
     for reason in (GROUP, GTIN, CODE, PICTURE, EDITOR):
         yield "lens/product.py", reason
+    for sentence in SENTENCES:
+        yield "web/refusals.py", sentence
     for sentence in ADVICE.values():
         yield "floor/measures/watching.py", sentence
 

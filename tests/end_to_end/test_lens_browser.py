@@ -221,6 +221,40 @@ def test_without_scripts_the_form_is_sent_and_the_page_comes_back_with_finds(
     assert design.name in page.locator(".lens-card h3").first.inner_text()
 
 
+SHARE = """([bytes]) => {
+  const form = Object.assign(document.createElement("form"), {
+    method: "post", action: "/lens/share", enctype: "multipart/form-data",
+  });
+  const input = Object.assign(document.createElement("input"), { type: "file", name: "photo" });
+  const files = new DataTransfer();
+  files.items.add(new File([new Uint8Array(bytes)], "photo.jpg", { type: "image/jpeg" }));
+  input.files = files.files;
+  form.append(input);
+  document.body.append(form);
+  form.submit();
+}"""
+"""What a phone does with a photo that another app shares with the installed page."""
+
+
+def test_a_shared_photo_comes_with_what_it_finds_and_a_box_can_be_drawn_on_it(
+    filled: Any, serve: Callable[..., str], browse: Any, photo: Path, design: Design
+) -> None:
+    page = browse(serve(filled), **PHONE)
+    page.goto("/lens")
+    with page.expect_navigation():
+        page.evaluate(SHARE, [list(photo.read_bytes())])
+
+    assert design.name in found(page)[0]
+    page.locator("#lens-box").wait_for()
+    assert page.locator("#lens-canvas").evaluate("it => [it.width, it.height]") == [768, 1024]
+    with searching(page):
+        page.locator("[data-handle=se]").press("ArrowLeft")
+    assert design.name in found(page)[0]
+    page.reload()  # the browser asks, and sends it again; opened anew, the photo is gone
+    page.goto("/lens/share")
+    assert urlsplit(page.url).path == "/lens"
+
+
 def test_a_photo_of_nothing_that_is_sold_says_what_may_help(
     filled: Any, serve: Callable[..., str], browse: Any, tmp_path: Path
 ) -> None:

@@ -120,3 +120,41 @@ def test_a_find_shows_the_best_offer_of_each_shop_and_the_others_after_them() ->
 
     assert [one.offer_id for one in first] == ["S", "1"]
     assert [one.offer_id for one in rest] == ["M", "L"]
+
+
+# As an app of a phone ------------------------------------------------------------------------------------------------
+
+
+def test_a_phone_can_keep_the_page_among_its_apps(shopper: Any) -> None:
+    told = shopper.get("/lens/manifest.webmanifest", headers={"Accept-Language": "ru"})
+
+    assert told.headers["Content-Type"] == "application/manifest+json"
+    manifest = told.json()
+    assert (manifest["name"], manifest["display"], manifest["start_url"]) == ("Поиск по фото", "standalone", "/lens")
+    for icon in manifest["icons"]:
+        content = shopper.get(icon["src"]).content
+        assert content.startswith(b"\x89PNG")
+        assert f"{int.from_bytes(content[16:20], 'big')}x{int.from_bytes(content[20:24], 'big')}" == icon["sizes"]
+    assert 'rel="manifest"' in shopper.get("/lens").text
+    assert 'rel="manifest"' not in shopper.get("/lens?embed=1").text
+
+
+def share(shopper: Any, content: bytes, **headers: str) -> httpx.Response:
+    """As the manifest says that photos are shared."""
+    target = shopper.get("/lens/manifest.webmanifest").json()["share_target"]
+    [field] = target["params"]["files"]
+    files = {field["name"]: ("photo.jpg", content, "image/jpeg")}
+    answer: httpx.Response = shopper.http.post(target["action"], files=files, headers=headers)
+    return answer
+
+
+def test_what_another_app_shares_is_checked_like_any_photo_and_not_kept(shelf: Any, shopper: Any) -> None:
+    shelf.take("best", shelf.offer("9"))
+
+    assert share(shopper, b"Dear Sir or Madam", **{"Sec-Fetch-Site": "none"}).status_code == 400
+    assert shopper.get("/lens/share").headers["Location"] == "/lens"
+
+
+def test_another_site_cannot_begin_a_search_as_if_it_were_an_app(shopper: Any) -> None:
+    assert share(shopper, b"x", **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert share(shopper, b"x").status_code == 403

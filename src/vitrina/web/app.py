@@ -63,6 +63,7 @@ from vitrina.web.pages import (
     go,
     health,
     lens,
+    lens_app,
     lens_report,
     live,
     measures,
@@ -163,7 +164,19 @@ def create_app(
     ):
         app.include_router(module.router)
     if "lens" in settings.parts:
-        for page in (lens, catalog, demo_shop, lens_api, feeds_api, go, postback, wallet, cashback, lens_report):
+        for page in (
+            lens,
+            lens_app,
+            catalog,
+            demo_shop,
+            lens_api,
+            feeds_api,
+            go,
+            postback,
+            wallet,
+            cashback,
+            lens_report,
+        ):
             app.include_router(page.router)
     return app
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from vitrina.errors import VitrinaError
 from vitrina.settings import LANGUAGES, Settings
 from vitrina.web import csrf
 from vitrina.web.auth import Door, Visitor, visitor_of
+from vitrina.web.refusals import tell_refusal
 from vitrina.web.words import LANGUAGE_NAMES, Words, choose_language
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def environment(language: str) -> jinja2.Environment:
     install: Callable[..., None] = templates.install_gettext_callables  # type: ignore[attr-defined]
     install(words.gettext, words.ngettext, newstyle=True)
     templates.filters["code"] = code_marked
+    templates.filters["why"] = partial(tell_refusal, words)
     templates.globals.update(w=words, static=static_url, version=__version__, languages=LANGUAGE_NAMES, themes=THEMES)
     return templates
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +96,28 @@ async def search(
 
 
 def _search(request: Request, site: Site, asked: Asked, sample: str, box: str, *photos: UploadFile | None) -> Response:
+    told, status = _searched(request, site, asked, lambda: _photo(site, sample, *photos), box)
+    if request.headers.get("X-Part") == "results":
+        answer = render(request, "lens_results.html", status_code=status, link=link, lines=lines, **told)
+        answer.headers["X-Part"] = "results"
+        return answer
+    return _page(request, site, status=status, **told)
+
+
+def searched_page(request: Request, site: Site, asked: Asked, photo: bytes, *, shared: str) -> Response:
+    """The whole page with what `photo` finds. shared: the photo for its script, in Base64. Call it by `in_turn`."""
+    told, status = _searched(request, site, asked, lambda: photo or None, "")
+    return _page(request, site, status=status, shared=shared, **told)
+
+
+def _searched(
+    request: Request, site: Site, asked: Asked, read: Callable[[], bytes | None], box: str
+) -> tuple[dict[str, Any], int]:
+    """What the templates need, and the status."""
     found, problem, status, content = None, "", 200, None
     try:
         site.brakes.count("find", address_of(request), per_minute=PER_MINUTE, at_once=AT_ONCE)
-        content = _photo(site, sample, *photos)
+        content = read()
         found = find(
             site,
             content,
@@ -110,12 +129,7 @@ def _search(request: Request, site: Site, asked: Asked, sample: str, box: str, *
         )
     except VitrinaError as error:
         problem, status = str(error), error.status
-    told: dict[str, Any] = {"asked": asked, "found": found, "problem": problem, "by_photo": content is not None}
-    if request.headers.get("X-Part") == "results":
-        answer = render(request, "lens_results.html", status_code=status, link=link, lines=lines, **told)
-        answer.headers["X-Part"] = "results"
-        return answer
-    return _page(request, site, status=status, **told)
+    return {"asked": asked, "found": found, "problem": problem, "by_photo": content is not None}, status
 
 
 @router.get("/pictures/{name}")
@@ -179,6 +193,7 @@ def _page(
     found: Found | None = None,
     problem: str = "",
     by_photo: bool = False,
+    shared: str = "",
     status: int = 200,
 ) -> Response:
     with site.database.reading() as session:
@@ -195,6 +210,7 @@ def _page(
         link=link,
         lines=lines,
         embed=asked.embed,
+        shared=shared,
         ready=ready,
         progress=demo_progress(site),
         shops=shops,

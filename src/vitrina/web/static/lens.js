@@ -38,6 +38,15 @@ async function take(file) {
   search();
 }
 
+// A photo that another app shared: the page came with what it finds, and with the photo itself.
+async function receive() {
+  const bytes = Uint8Array.from(atob(page.dataset.shared), (letter) => letter.charCodeAt(0));
+  photo = await shrunk(new Blob([bytes], { type: "image/webp" }));
+  drop.hidden = true;
+  again.hidden = false;
+  show(results.innerHTML);
+}
+
 // A file that the browser cannot show, such as HEIC on a desktop, goes as it is: the server reads more formats.
 async function shrunk(file) {
   let picture;
@@ -362,6 +371,7 @@ function listen() {
     status.textContent = "";
     document.getElementById("lens-camera").focus();
   });
+  if (page.dataset.shared) receive();
   const wanted = new URLSearchParams(location.search).get("sample");
   if (wanted) form.querySelector(`[data-sample$="/${CSS.escape(wanted)}"]`)?.click();
 }
