@@ -29,10 +29,10 @@ MOST_HITS = 2048
 NEIGHBOURS, BUILD_EFFORT, EFFORT = 32, 200, 256
 """Links of a vector, candidates looked at for each of them, and candidates looked at for a query (Malkov 2016)."""
 
-APART = 0.004
+APART = 0.001
 """How far each vector is moved before zvec gets it, in a direction that is drawn anew each time. Of identical vectors
 (a picture in two shops, an entry put again at a new price) zvec 0.8 makes a graph that searches do not find out of:
-some of them then miss what is nearest, or end with two or three hits. A score changes by some 0.0001.
+some of them then miss what is nearest, or end with two or three hits. A score changes by less than 0.0001.
 """
 
 _VECTOR = "vector"
