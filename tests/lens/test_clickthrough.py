@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.lens.clicks import open_click
+from vitrina.lens.clicks import clicked_places, open_click
 from vitrina.lens.clickthrough import Searched, lines, read_searches, told
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
 from vitrina.lens.lakestore import LENS_TABLES, Asked, EventLog
@@ -83,7 +83,7 @@ def test_searches_come_from_the_lake_once_each_and_clicks_from_the_database(data
         open_click(session, offer, place=2)
 
     with database.reading() as session:
-        some = {one.search_id: one for one in read_searches(session, lake, TODAY, TODAY)}
+        some = {one.search_id: one for one in read_searches(lake, TODAY, TODAY, clicked_places(session, TODAY, TODAY))}
 
     assert set(some) == {clicked, looked}
     assert (some[clicked].ranks, some[clicked].with_box) == ((3, 1, 0, 0, 0), True)

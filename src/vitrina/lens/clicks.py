@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -113,6 +114,19 @@ def clicks_of(session: Session, wallet: str, *, limit: int = 100) -> list[LensCl
     """A wallet's clicks, newest first."""
     query = sa.select(LensClick).where(LensClick.wallet == wallet)
     return list(session.scalars(query.order_by(LensClick.t.desc(), LensClick.click_id.desc()).limit(limit)))
+
+
+def clicked_places(session: Session, first: date, last: date) -> dict[str, list[int]]:
+    """Search → the place of each product that was clicked, in the order of the clicks; 0 where nobody knows it.
+
+    Clicks from `first` until the day after `last`: somebody may click after midnight. Those without a search are at "".
+    """
+    begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=2)))
+    query = sa.select(LensClick.search_id, LensClick.place).where(LensClick.t >= begin, LensClick.t < end)
+    found: dict[str, list[int]] = defaultdict(list)
+    for search_id, place in session.execute(query.order_by(LensClick.t, LensClick.click_id)):
+        found[search_id].append(place or 0)
+    return found
 
 
 def _way(session: Session, offer: Offer, click_id: str) -> tuple[str, Link]:

@@ -7,17 +7,12 @@ So compare these figures with those of other weeks, never with recall (`evaluate
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from math import isnan
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
-from vitrina.lens.clicks import LensClick
 from vitrina.lens.lakestore import LENS_SEARCHES, NOTHING
 from vitrina.storage.lake import Lake
 from vitrina.worth.interval import Interval, mean, wilson
@@ -29,9 +24,6 @@ CAVEAT = (
 
 ALL, BOX, OUTCOME, CATEGORY, WEEK = "all", "box", "found", "category", "week"
 """By what searches are divided."""
-
-NEXT_DAY = 1
-"""A click may come after midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +92,11 @@ def _line(by: str, name: str, searches: Sequence[Searched], few: int) -> ClickLi
     )
 
 
-def read_searches(session: Session, lake: Lake, first: date, last: date) -> list[Searched]:
-    """Searches of these days that found something, with the places of what was clicked after them."""
+def read_searches(lake: Lake, first: date, last: date, places: Mapping[str, Sequence[int]]) -> list[Searched]:
+    """Searches of these days that found something. places: `clicks.clicked_places`."""
     table = lake.expr(LENS_SEARCHES.name, days=(first, last))
     each = table.filter(table.outcome != NOTHING)
     each = each.select("search_id", "business_day", "category", "outcome", "with_box").distinct()
-    places = _places(session, first, last + timedelta(days=NEXT_DAY))
     return [
         Searched(
             row["search_id"],
@@ -117,16 +108,6 @@ def read_searches(session: Session, lake: Lake, first: date, last: date) -> list
         )
         for row in each.to_pyarrow().to_pylist()
     ]
-
-
-def _places(session: Session, first: date, last: date) -> dict[str, list[int]]:
-    """Search → the place of each offer that was clicked, in the order of the clicks."""
-    begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
-    query = sa.select(LensClick.search_id, LensClick.place).where(LensClick.t >= begin, LensClick.t < end)
-    found: dict[str, list[int]] = defaultdict(list)
-    for search_id, place in session.execute(query.order_by(LensClick.t, LensClick.click_id)):
-        found[search_id].append(place or 0)
-    return found
 
 
 def told(found: Iterable[ClickLine]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vitrina.errors import InputError
 from vitrina.lens import clickthrough
-from vitrina.lens.clicks import LensClick
+from vitrina.lens.clicks import LensClick, clicked_places
 from vitrina.lens.lakestore import LENS_CLICKS, LENS_SEARCHES, NOTHING
 from vitrina.lens.ledger import LensCashback
 from vitrina.lens.shops import list_shops
@@ -81,6 +81,7 @@ def make_report(session: Session, lake: Lake, first: date, last: date, *, few: i
     found = sorted({*shown, *clicks} - {""})
     big = {name: counts for name, counts in categories.items() if counts[0] >= few}
     everything = [sum(counts[at] for counts in categories.values()) for at in (0, 1)]
+    searched = clickthrough.read_searches(lake, first, last, clicked_places(session, first, last))
     return Report(
         first=first,
         last=last,
@@ -94,7 +95,7 @@ def make_report(session: Session, lake: Lake, first: date, last: date, *, few: i
         hidden=len(categories) - len(big),
         simulated=simulated,
         few=few,
-        clicked=clickthrough.lines(clickthrough.read_searches(session, lake, first, last), few=few),
+        clicked=clickthrough.lines(searched, few=few),
     )
 
 
