@@ -28,6 +28,7 @@ BENCHMARKS = {
     "manyshops": "the chain's pages over several hundred shops: read for the first time, and later",
     "measures": "a day's figures from the lake: the demo chain, a year of one shop; filling the demo chain",
     "photo": "photo to product on real pictures: ours beside fewer crops, colour histogram and pHash; milliseconds",
+    "same_picture": "near-duplicate pictures: copies that are found; other colours, prints, labels that are not",
     "soak": "a home left running for --hours of its scene's time at --speed: memory, files, threads (hours)",
     "streams": "twelve RTSP streams of 1080p at 5 fps through a whole `vitrina up`: frames dropped, processors used",
     "spark": "the chain's questions on DuckDB and on a Spark cluster of two workers, by size",

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.lens.product import Decisions, Facts, merge
+from vitrina.lens.product import Decisions, Facts, merge, representatives
 
 numbers = count(1)
 
@@ -70,6 +70,22 @@ def test_the_same_picture_in_two_shops_is_the_same_product_unless_something_spea
 
     assert groups(*same) == [({"a/1", "b/2"}, "same picture")]
     assert groups(*other_brand) == [({"a/1"}, ""), ({"b/2"}, "")]
+
+
+def test_another_amount_in_the_same_picture_is_another_product() -> None:
+    large, small = (
+        offer("a", "1", name="Tea, 1 kg", pictures=("p",)),
+        offer("b", "2", name="Чай 500 г", pictures=("p",)),
+    )
+    as_large = offer("c", "3", name="Чай 1кг", pictures=("p",))
+
+    assert groups(large, small, as_large) == [({"a/1", "c/3"}, "same picture"), ({"b/2"}, "")]
+
+
+def test_a_chain_of_pictures_that_are_each_like_the_next_is_not_one_picture() -> None:
+    assert representatives([("a", "b"), ("b", "c"), ("c", "d")]) == {"b": "a", "d": "c"}
+    assert representatives([("c", "b"), ("b", "a"), ("c", "a")]) == {"b": "a", "c": "a"}
+    assert representatives([]) == {}
 
 
 def test_a_picture_that_a_shop_shows_for_different_things_joins_nothing() -> None:

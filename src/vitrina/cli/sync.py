@@ -14,7 +14,12 @@ from vitrina.lens.sync import sentence, sync_all
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 
-STEPS = {"pictures": "fetching pictures", "vectors": "looking at pictures", "index": "filling the index"}
+STEPS = {
+    "pictures": "fetching pictures",
+    "vectors": "looking at pictures",
+    "index": "filling the index",
+    "pairs": "comparing pictures",
+}
 
 
 def sync(

@@ -39,17 +39,24 @@ def corners(picture_rgb: Rgb) -> Corners:
 
 def agreeing(query: Corners, candidate: Corners) -> int:
     """How many matches one similarity transform (turn, scale, shift) explains; 0 below the three that fix nothing."""
+    return similarity(query, candidate)[1]
+
+
+def similarity(
+    query: Corners, candidate: Corners, *, tolerance_px: float = TOLERANCE_PX
+) -> tuple[NDArray[np.float64] | None, int]:
+    """The transform that most matches agree on, (2, 3) from the query to the candidate, and how many do; or None, 0."""
     if min(len(query.points_xy), len(candidate.points_xy)) < 4:
-        return 0
+        return None, 0
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(query.descriptors, candidate.descriptors, k=2)
     good = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < RATIO * pair[1].distance]
     if len(good) < 4:
-        return 0
+        return None, 0
     ours = query.points_xy[[match.queryIdx for match in good]]
     theirs = candidate.points_xy[[match.trainIdx for match in good]]
     cv2.setRNGSeed(SEED)
-    _, inliers = cv2.estimateAffinePartial2D(ours, theirs, ransacReprojThreshold=TOLERANCE_PX, maxIters=500)
-    return 0 if inliers is None else int(inliers.sum())
+    matrix, inliers = cv2.estimateAffinePartial2D(ours, theirs, ransacReprojThreshold=tolerance_px, maxIters=500)
+    return (None, 0) if matrix is None else (np.asarray(matrix, np.float64), int(inliers.sum()))
 
 
 def confirm(query_rgb: Rgb, candidate_rgb: Rgb) -> int:

@@ -1,7 +1,8 @@
 """The same product in several shops: offers merged, with the reason; a wrong merge is worse than a missed one.
 
 In this order: variants that a shop itself calls one group, the same GTIN, the same brand and vendor code, the same
-picture. What an editor has split stays apart, and what an editor has joined stays together.
+picture (also saved again, resized or cropped a little; see `pairs`). What an editor has split stays apart, and what an
+editor has joined stays together.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Ref = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What merging looks at. pictures: SHA-256 of each that was fetched."""
+    """What merging looks at. pictures: SHA-256 of each that was fetched, of near-duplicates that of the same one."""
 
     offer_key: int
     shop: str
@@ -157,6 +158,17 @@ def _brand(one: Facts) -> str:
     return _plain(one.brand)
 
 
+def _amount(one: Facts) -> str:
+    """`500g 2l` of `Tea 500 g, 2 L`: another pack in the same picture is another product."""
+    named = _AMOUNT.findall(one.name.lower())
+    found = {f"{number.replace(',', '.')}{_UNITS.get(unit, unit)}" for number, unit in named}
+    return " ".join(sorted(found))
+
+
+_AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?) ?(ml|cl|l|mg|g|kg|oz|pcs|мл|л|мг|г|кг|шт)\b")
+_UNITS = {"мл": "ml", "л": "l", "мг": "mg", "г": "g", "кг": "kg", "шт": "pcs"}
+
+
 def _by(offers: Iterable[Facts], key: Callable[[Facts], str]) -> Iterator[list[Facts]]:
     found: dict[str, list[Facts]] = defaultdict(list)
     for one in offers:
@@ -175,7 +187,7 @@ def _code(one: Facts) -> str:
     return f"{brand}\0{code}" if brand and len(code) >= SHORTEST_CODE else ""
 
 
-_TELLING_APART: tuple[Callable[[Facts], str], ...] = (_gtin, _code, _brand)
+_TELLING_APART: tuple[Callable[[Facts], str], ...] = (_gtin, _code, _brand, _amount)
 """Two sets that differ in one of these are two products, whatever else they share."""
 
 
@@ -192,6 +204,21 @@ def _shared_pictures(offers: Sequence[Facts]) -> Iterator[list[Facts]]:
         shops = Counter(one.shop for one in some)
         if len(shops) > 1 and all(len(things[sha, shop]) < 2 for shop in shops):
             yield some
+
+
+def representatives(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Picture → the one that stands for it, where that is another. pairs: of pictures that are one picture.
+
+    Each is paired with the one that stands for it: a chain of small differences leads from any picture to any other.
+    """
+    near: dict[str, set[str]] = defaultdict(set)
+    for one, other in pairs:
+        near[one].add(other)
+        near[other].add(one)
+    found: dict[str, str] = {}
+    for sha in sorted(near):
+        found[sha] = min((other for other in near[sha] if found.get(other) == other), default=sha)
+    return {sha: stands for sha, stands in found.items() if sha != stands}
 
 
 def _named(clusters: Iterable[tuple[list[Facts], str]], before: Mapping[int, str]) -> list[Product]:
@@ -249,12 +276,13 @@ def refresh_products(catalog: sqlite3.Connection, decisions: Decisions = NO_DECI
 
 def _facts(catalog: sqlite3.Connection) -> list[Facts]:
     pictures: dict[int, list[str]] = defaultdict(list)
+    stands = representatives(catalog.execute("SELECT sha256, other FROM picture_pairs"))
     shown = catalog.execute(
         "SELECT offer_key, sha256 FROM offer_pictures JOIN pictures USING(picture_key)"
         " WHERE sha256 IS NOT NULL ORDER BY offer_key, position"
     )
     for key, sha in shown:
-        pictures[key].append(sha)
+        pictures[key].append(stands.get(sha, sha))
     rows = catalog.execute(
         "SELECT offer_key, shop, offer_id, name, brand, vendor_code, gtin, group_id FROM offers WHERE gone_at IS NULL"
         " ORDER BY offer_key"
@@ -271,5 +299,6 @@ def _facts(catalog: sqlite3.Connection) -> list[Facts]:
 def _mark(catalog: sqlite3.Connection, decisions: Decisions) -> str:
     offers = catalog.execute("SELECT count(*), max(changed_at), max(gone_at) FROM offers").fetchone()
     pictures = catalog.execute("SELECT count(*), max(fetched_at) FROM pictures WHERE state = 'ok'").fetchone()
-    told = (*offers, *pictures, sorted(decisions.apart), sorted(decisions.together))
+    pairs = catalog.execute("SELECT count(*), max(rowid) FROM picture_pairs").fetchone()
+    told = (*offers, *pictures, *pairs, sorted(decisions.apart), sorted(decisions.together))
     return blake2b(repr(told).encode(), digest_size=16).hexdigest()

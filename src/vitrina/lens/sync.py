@@ -1,4 +1,4 @@
-"""From offers to an index that can be searched: pictures, then vectors, then entries; each step goes on where it ended.
+"""From offers to an index that can be searched: pictures, vectors, entries, products; each step goes on where it ended.
 
 Every step asks what is missing and adds just that. A process that is killed between two of them, or within one, has
 lost only what the next run does again: an address is fetched, a vector computed, an entry put twice at worst.
@@ -22,6 +22,7 @@ from vitrina.lens.decisions import load_decisions
 from vitrina.lens.embedding import embed_missing
 from vitrina.lens.index import Index
 from vitrina.lens.indexing.client import address_of, index_of
+from vitrina.lens.pairs import find_pairs
 from vitrina.lens.places import bring_up, forget, retire_others
 from vitrina.lens.places import indexed_model as indexed_model
 from vitrina.lens.product import NO_DECISIONS, Decisions
@@ -38,7 +39,7 @@ BUSY_WAIT_S = 300.0
 """A job that finds another sync under way comes again after so long."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the step ("pictures", "vectors", "index"), how much of it is done, and how much there is."""
+"""Called with the step ("pictures", "vectors", "index", "pairs"), how much of it is done, and how much there is."""
 
 
 def say_nothing(_step: str, _done: int, _all: int) -> None:
@@ -47,7 +48,9 @@ def say_nothing(_step: str, _done: int, _all: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a run did. pictures: how many ended in which state. unreadable: kept pictures that cannot be read."""
+    """What a run did. pictures: how many ended in which state. unreadable: kept pictures that cannot be read. pairs: of
+    pictures that were found to be one picture.
+    """
 
     pictures: Mapping[str, int]
     vectors: int
@@ -56,6 +59,7 @@ class Synced:
     removed: int
     entries: int
     products: int
+    pairs: int = 0
 
 
 def sync(
@@ -89,8 +93,11 @@ def sync(
             shops=shops,
             on_progress=partial(on_progress, "index"),
         )
+        pairs = find_pairs(
+            settings, catalog, model.name, index, vectors, shops=shops, on_progress=partial(on_progress, "pairs")
+        )
         merged = product.refresh_products(catalog, decisions)
-        return Synced(fetched, embedded, len(unreadable), added, removed, index.count(), merged.products)
+        return Synced(fetched, embedded, len(unreadable), added, removed, index.count(), merged.products, pairs)
 
 
 def sync_all(
@@ -140,7 +147,7 @@ def sentence(done: Synced) -> str:
     fetched = ", ".join(f"{count:,} {state}" for state, count in sorted(done.pictures.items())) or "none new"
     return (
         f"pictures: {fetched}; {done.vectors:,} new vectors; index: {done.added:,} put, {done.removed:,} removed, "
-        f"{done.entries:,} entries; {done.products:,} products"
+        f"{done.entries:,} entries; {done.pairs:,} new pairs of one picture; {done.products:,} products"
     )
 
 
