@@ -13,7 +13,7 @@ import pytest
 from vitrina.errors import InputError, NotFoundError
 from vitrina.lens import intake, shops
 from vitrina.lens.catalog import Catalog
-from vitrina.lens.demo.assortment import SHOPS, stocked
+from vitrina.lens.demo.assortment import SHOPS, listings, stocked
 from vitrina.lens.demo.design import Design, make_designs
 from vitrina.lens.demo.drawing import draw
 from vitrina.lens.demo.feedtext import file_name
@@ -154,3 +154,15 @@ def test_without_a_catalog_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="vitrina lens import"):
         Catalog(settings, database).find(text="shoe")
     database.dispose()
+
+
+def test_scores_are_the_nearest_products_with_their_offers_best_first(world: World) -> None:
+    design = make_designs(COUNT)[8]
+    listing = next(one for shop in SHOPS if shop.slug in sellers(design) for one in listings(shop, [design]))
+
+    found = world.catalog.scores(to_jpeg(photo(design), 85))
+
+    assert {listing.offer_id, f"{listing.shop.slug}/{listing.offer_id}"} <= found[0].names
+    assert found[0].category == design.of.category[-1]
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert world.catalog.model().name == "image-lite0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from vitrina.cli.connect import print_json
+from vitrina.cli.fitting import fit_likeness
 from vitrina.errors import InputError
 from vitrina.lens import pictures, store
 from vitrina.lens.catalog import Catalog
@@ -49,6 +50,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Lay queries, catalog and answers out for a contest; no search."),
     ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit what scores mean on these photos, and search with that from now on.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Measure how often the right product is among the first 1, 5 and 10, with 95 % intervals.
@@ -62,6 +66,7 @@ def evaluate(
       vitrina lens evaluate queries.csv --ignore-boxes --json
       vitrina lens evaluate queries.csv --confusions look-at-these
       vitrina lens evaluate queries.csv --contest spring-contest
+      vitrina lens evaluate half-of-them.csv --fit
     """
     settings: Settings = context.obj
     queries = read_queries(queries_csv, ignore_boxes=ignore_boxes)
@@ -71,7 +76,11 @@ def evaluate(
             _lay_out(contest, queries, settings, catalog, as_json=as_json)
             return
         queries = [_with_category(query, known) for query in queries]
-        outcomes = _search(settings, queries, quiet=as_json)
+        with _catalog(settings) as searched:
+            if fit:
+                fit_likeness(settings, searched, queries, queries_csv, as_json=as_json)
+                return
+            outcomes = _search(searched, queries, quiet=as_json)
     total = score(outcomes)
     missing = sum(not any(known[answer] for answer in query.answers) for query in queries)
     if confusions is not None:
@@ -90,17 +99,20 @@ def evaluate(
         _show(total, by_category(outcomes), missing)
 
 
-def _search(settings: Settings, queries: Sequence[Query], *, quiet: bool) -> list[Outcome]:
-    """Every query once; the first one twice, because opening the network and the index is no query's cost."""
+@contextmanager
+def _catalog(settings: Settings) -> Iterator[Catalog]:
     database = Database(settings.database)
-    console = Console(stderr=True)
     try:
         database.migrate()
-        catalog = Catalog(settings, database)
-        _find(catalog, queries[0])
-        return [_find(catalog, one) for one in track(queries, "Queries", console=console, disable=quiet)]
+        yield Catalog(settings, database)
     finally:
         database.dispose()
+
+
+def _search(catalog: Catalog, queries: Sequence[Query], *, quiet: bool) -> list[Outcome]:
+    """Every query once; the first one twice, because opening the network and the index is no query's cost."""
+    _find(catalog, queries[0])
+    return [_find(catalog, one) for one in track(queries, "Queries", console=Console(stderr=True), disable=quiet)]
 
 
 def _find(catalog: Catalog, query: Query) -> Outcome:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.lens import pictures, store, words
+from vitrina.lens.calibration import Scored, facts_of, scored_of
 from vitrina.lens.crop import Rgb, cut, to_fractions
 from vitrina.lens.embed import Look, look
 from vitrina.lens.found import BoxFractions, Found, FoundOffer, FoundProduct
@@ -127,6 +129,27 @@ class Catalog:
         cpu_ms = 1000 * (time.thread_time() - began)
         return Found(new_id(), exact, similar, box or best, tuple(others), cpu_ms, nearest)
 
+    def scores(self, photo: bytes, *, box: BoxFractions | None = None) -> list[Scored]:
+        """The nearest products by score alone, best first: what likeness is fitted for."""
+        with self._catalog() as catalog:
+            embedder, index, _ = self._open(catalog)
+            seen = look(embedder, read_photo(photo), box)
+            found = {one.sha256: one.score for one in _candidates(seen, index.search(seen.vectors, NEIGHBOURS))}
+            shown = store.offers_with_pictures(catalog, found)
+            product_of = products_of(catalog, [one.offer_key for one in shown])
+            best: dict[str, float] = defaultdict(lambda: -1.0)
+            for one in shown:
+                name = product_of[one.offer_key]
+                best[name] = max(best[name], found[one.sha256])
+            _, members = _members(catalog, list(best))
+        scored = [scored_of(members[name], score) for name, score in best.items() if members[name]]
+        return sorted(scored, key=lambda one: -one.score)
+
+    def model(self) -> Model:
+        """The embedder that searches use now."""
+        with self._catalog() as catalog:
+            return self._open(catalog)[0].model
+
     def product(self, product_id: str) -> FoundProduct:
         """A product with all its live offers. Raises NotFoundError."""
         with self._catalog() as catalog:
@@ -152,7 +175,7 @@ class Catalog:
             if self._opened is None or self._opened[0].name != name:
                 model = promoted if promoted.name == name else find_model(self._settings.home, name)
                 index = self._open_index(self._settings, name)
-                self._opened = Embedder(model), index, _likeness(model)
+                self._opened = Embedder(model), index, _likeness(model, self._settings.lens)
             return self._opened
 
     def _now_around(self) -> _Around:
@@ -250,9 +273,10 @@ class Catalog:
         return found
 
 
-def _likeness(model: Model) -> Callable[[bool], Likeness]:
-    """For a photo with a box (True) or without one."""
-    curves = {boxed: Likeness.of(model.likeness, boxed=boxed) for boxed in (False, True)}
+def _likeness(model: Model, folder: Path) -> Callable[[bool], Likeness]:
+    """For a photo with a box (True) or without one; what was fitted here goes first."""
+    facts = facts_of(folder, model.name, model.likeness)
+    curves = {boxed: Likeness.of(facts, boxed=boxed) for boxed in (False, True)}
     return curves.__getitem__
 
 
