@@ -137,8 +137,23 @@ def test_the_page_of_confusions_needs_no_other_file(photo: Path, tmp_path: Path)
     assert "1 of 1 photos whose first product is wrong" in text
     assert "right at 2" in text
     assert "right: 8 (no picture is kept)" in text
+    assert "<td>2</td><td class=n>1</td>" in text  # one of them had the right product at place 2
+    assert "<i class=looked style='left:0.0%;top:0.0%;width:100.0%;height:100.0%'></i>" in text
     assert "Shoe &lt;b&gt;" in text
     assert set(re.findall(r"(?:src|href)=['\"]?(\w+:)", text)) == {"data:"}
+
+
+def test_the_page_of_confusions_counts_which_categories_are_mistaken(photo: Path, tmp_path: Path) -> None:
+    boots = Query(2, photo, frozenset({"8"}), (1.0, 1.0, 9.0, 9.0), "Boots")
+    bags = Query(3, photo, frozenset({"9"}), category="Bags")
+    wrong = [outcome(boots, found(product("shop/7"))), outcome(boots, found()), outcome(bags, found())]
+
+    text = write_page(tmp_path / "out", wrong, score(wrong), lambda _sha: None, {}).read_text(encoding="utf-8")
+
+    assert "Boots → nothing" in text
+    assert "Bags → nothing" in text
+    assert "not among those found</td><td class=n>3" in text
+    assert "<i class=drawn" in text
 
 
 def test_a_contest_keeps_its_answers_apart(photo: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Query:
 class Outcome:
     """products: best first. rank: of the first right one, from 1; None when none of them is right.
 
-    alike: whether the search said that something is alike at all.
+    alike: whether the search said that something is alike at all. looked: the crop that the first product was found by.
     """
 
     query: Query
@@ -46,6 +46,7 @@ class Outcome:
     products: tuple[FoundProduct, ...]
     cpu_ms: float
     alike: bool = True
+    looked: BoxFractions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def outcome(query: Query, found: Found) -> Outcome:
     products = (*found.exact, *found.similar)
     rank = next((place for place, one in enumerate(products, start=1) if _names(one) & query.answers), None)
     alike = any(one.likeness >= EXACT_AT or one.same_kind >= SIMILAR_AT for one in products)
-    return Outcome(query, rank, products, found.cpu_ms, alike)
+    return Outcome(query, rank, products, found.cpu_ms, alike, found.box)
 
 
 def _names(product: FoundProduct) -> set[str]:
