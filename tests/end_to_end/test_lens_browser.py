@@ -197,7 +197,10 @@ def test_in_the_demo_a_photo_is_one_tap_away_and_enter_in_the_words_does_not_tak
     filled: Any, serve: Callable[..., str], browse: Any
 ) -> None:
     page = browse(serve(filled, demo=True), **PHONE)
+    page.goto("/demo")
     page.goto("/lens")
+    here = page.locator(".nav [aria-current]").bounding_box()
+    assert here["x"] + here["width"] < 390, "on a phone the menu shows where one is"
     page.get_by_label("In words").fill("backpack")
     page.keyboard.press("Enter")
     assert all("backpack" in name for name in found(page))

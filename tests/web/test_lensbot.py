@@ -229,7 +229,7 @@ def test_nobody_goes_on_from_somebody_elses_photo(bot: LensBot) -> None:
 def test_too_many_searches_are_asked_to_wait_and_other_chats_go_on(bot: LensBot, clock: Clock, shelf: Shelf) -> None:
     for _ in range(20):
         send(bot)
-    assert said(send(bot)) == ["That were many searches. Please wait 10 minutes."]
+    assert said(send(bot)) == ["Those were many searches. Please wait 10 minutes."]
     assert len(send(bot, chat="8").letters) == 5
     assert len(shelf.asked) == 21
     clock.now = 601

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
@@ -77,6 +78,20 @@ def test_numbers(words: Words, value: float | None, expected: str) -> None:
 )
 def test_changes_in_per_cent_have_a_sign_unless_they_are_none(words: Words, share: float | None, expected: str) -> None:
     assert words.percent(share, sign=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "percent", "expected"),
+    [
+        (EN, "7.5", "7.5%"),
+        (RU, "7.50", f"7,5{NBSP}%"),
+        (EN, "10", "10%"),
+        (EN, "0.0625", "0.0625%"),
+        (EN, "1E+1", "10%"),
+    ],
+)
+def test_a_rate_is_told_exactly(words: Words, percent: str, expected: str) -> None:
+    assert words.exact_percent(Decimal(percent)) == expected
 
 
 @pytest.mark.parametrize(

@@ -254,8 +254,8 @@ class LensBot:
                 return ""
             minutes = max(1, round((SEARCHES_WITHIN_S - (now - times[0])) / 60))
         text = words.ngettext(
-            "That were many searches. Please wait {n} minute.",
-            "That were many searches. Please wait {n} minutes.",
+            "Those were many searches. Please wait {n} minute.",
+            "Those were many searches. Please wait {n} minutes.",
             minutes,
         )
         return text.format(n=minutes)

@@ -10,6 +10,7 @@ import gettext
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -83,6 +84,11 @@ class Words:
         if rounds_to_none:
             return text.lstrip("−")
         return f"+{text}" if sign and share > 0 else text
+
+    def exact_percent(self, percent: Decimal) -> str:
+        """`Decimal("7.5")` → `7.5%`, with as many decimals as it has."""
+        places = percent.normalize().as_tuple().exponent
+        return self.percent(float(percent) / 100, digits=max(0, -int(places)))
 
     def duration(self, seconds: float | None) -> str:
         """`42.3` → `42 s`; `200` → `3:20 min`; `4000` → `1:06 h`."""

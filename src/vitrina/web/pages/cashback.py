@@ -236,7 +236,7 @@ def _terms_page(
     who.rights.require("cashback.view")
     with site.database.reading() as session:
         context: dict[str, Any] = {
-            "terms": [terms.told(term) for term in terms.list_terms(session)],
+            "terms": terms.list_terms(session),
             "shops": list_shops(session),
             "networks": networks.list_networks(session),
             "doors": networks.doors(session),
@@ -249,6 +249,7 @@ def _terms_page(
         status_code=status_code,
         base_url=site.settings.base_url,
         today=datetime.now(UTC).date(),
+        names={shop.slug: shop.name for shop in context["shops"]},
         **context,
     )
 

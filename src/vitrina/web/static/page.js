@@ -28,6 +28,11 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// On a phone the menu is wider than the window: where one is stands in sight.
+const menu = document.querySelector(".nav");
+const here = menu?.querySelector("[aria-current]");
+if (here) menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+
 const typing = "input, select, textarea, [contenteditable]";
 
 document.addEventListener("keydown", (event) => {
