@@ -34,8 +34,12 @@ another colour of a garment by 7 and more in all of them.
 WINDOW_PX = 9
 LEAST_STRUCTURE = 0.6
 """Structural similarity (Wang 2004, contrast and structure) of the window of lightness that is least alike: 0.6 to 0.9
-where a picture was saved again in a poor quality, less where the letters of a small label are others.
+where a picture was saved again in a poor quality, less where the letters of a small label are others. Letters lower
+than a fortieth of the picture's longer side are too small to tell.
 """
+
+RIM_PX = 10
+"""Beside the edge of what both show, that is not compared: blur brings in there what lies beyond."""
 
 STABLE = 4.0
 """In that, lightness squared that is noise."""
@@ -182,7 +186,7 @@ def _compare(one: Seen, other: Seen, matrix: Matrix) -> Difference:
     """Where the fit is off by a pixel, that is no difference: the best of nine shifts counts for each patch."""
     height, width = one.light.shape
     mask = _mask(other, matrix, (width, height))
-    inside = cv2.erode(mask.astype(np.uint8), np.ones((WINDOW_PX, WINDOW_PX), np.uint8), borderValue=0) > 0
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((2 * RIM_PX + 1,) * 2, np.uint8), borderValue=0) > 0
     if not inside.any():
         return Difference(np.inf, np.inf, is_whole=False)
     coarse = max(one.coarse, other.coarse)
@@ -247,5 +251,5 @@ def _is_all(lab: Floats, shared: NDArray[np.bool_]) -> bool:
     """Whether most of a picture is in the shared part, or what lies beside that is plain."""
     if shared.mean() >= LEAST_SHARED:
         return True
-    rest = lab[cv2.dilate(shared.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0]
+    rest = lab[cv2.dilate(shared.astype(np.uint8), np.ones((2 * RIM_PX + 1,) * 2, np.uint8)) == 0]
     return not len(rest) or float(np.percentile(np.linalg.norm(rest - np.median(rest, axis=0), axis=1), 98)) <= PLAIN
