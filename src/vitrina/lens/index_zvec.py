@@ -201,7 +201,7 @@ class ZvecIndex:
 def condition(where: Filter) -> str | None:
     """In zvec's language; None lets everything pass."""
     parts = [
-        f"{name} in ({', '.join(_quoted(text) for text in texts)})"
+        f"{name} = {_quoted(texts[0])}" if len(texts) == 1 else f"{name} in ({', '.join(map(_quoted, texts))})"
         for name, texts in (("shop", where.shops), ("brand", where.brands), ("category", where.categories))
         if texts
     ]
