@@ -149,7 +149,7 @@ class OursOverSocket(Ours):
 
 
 class RawZvec:
-    """zvec as its manual uses it, with the same graph. Ours costs 0.1 ms more a search: much of what a small index takes."""
+    """zvec as its manual uses it, with the same graph. Ours costs 0.1 ms more a search: much of a small index's."""
 
     def __init__(self, folder: Path) -> None:
         import zvec
