@@ -57,7 +57,18 @@ def test_crops_of_any_box_are_squares_inside_the_photo(
 
 
 def test_a_box_is_cut_to_the_square_in_its_middle_and_a_tighter_one() -> None:
-    assert box_crops((1000, 500), (0.1, 0.2, 0.5, 0.6)) == [(200, 100, 400, 300), (220, 120, 380, 280)]
+    assert box_crops((1000, 500), (0.1, 0.2, 0.3, 0.7)) == [(100, 125, 300, 325), (120, 145, 280, 305)]
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "ends"),
+    [((100, 300), [(0, 0, 100, 100), (0, 200, 100, 300)]), ((300, 100), [(0, 0, 100, 100), (200, 0, 300, 100)])],
+)
+def test_of_a_long_box_both_ends_are_looked_at_too(size_wh: tuple[int, int], ends: list[Box]) -> None:
+    middle, _, *found = box_crops(size_wh, (0.0, 0.0, 1.0, 1.0))
+
+    assert found == ends
+    assert middle not in ends
 
 
 def test_a_box_drawn_from_the_other_corner_is_the_same_box() -> None:

@@ -27,6 +27,9 @@ around it. Corners and the whole photo found nothing more and cost as much.
 BOX_SCALES = (1.0, 0.8)
 """A box that somebody drew is looked at whole and a little tighter."""
 
+LONG_BOX = 1.5
+"""Longer side by shorter side: the square in the middle of such a box would leave out a third of it."""
+
 OFF_CENTRE = 0.1
 """What a cosine loses when its window stands as far from the middle as it can: people aim at what they mean."""
 
@@ -64,13 +67,19 @@ def together(cosines: NDArray[np.float32], penalties: NDArray[np.float32]) -> ND
 
 
 def box_crops(size_wh: tuple[int, int], box: BoxFractions) -> list[Box]:
-    """Squares in the middle of the box that somebody drew; a squashed box finds less."""
+    """Squares in the middle of the box that somebody drew, and of a long one at both ends too: all of it is searched.
+
+    A squashed box finds less.
+    """
     left, top, right, bottom = to_pixels(box, size_wh)
     width, height = right - left, bottom - top
     side = min(width, height)
+    places = [(scale, 0.5, 0.5) for scale in BOX_SCALES]
+    if max(width, height) >= LONG_BOX * side:
+        places += [(1.0, 0.0, 0.0), (1.0, 1.0, 1.0)]
     squares = []
-    for scale in BOX_SCALES:
-        x1, y1, x2, y2 = _square((width, height), max(1, round(side * scale)), 0.5, 0.5)
+    for scale, x, y in places:
+        x1, y1, x2, y2 = _square((width, height), max(1, round(side * scale)), x, y)
         squares.append((left + x1, top + y1, left + x2, top + y2))
     return squares
 
