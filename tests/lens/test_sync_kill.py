@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -86,8 +86,9 @@ def owners(settings: Settings) -> list[psutil.Process]:
 
 def end_owners(settings: Settings, number: int = signal.SIGTERM) -> None:
     for one in owners(settings):
-        one.send_signal(number)
-        one.wait(PATIENCE_S)
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            one.send_signal(number)
+            one.wait(PATIENCE_S)
 
 
 def told(settings: Settings) -> tuple[object, ...]:
