@@ -151,7 +151,7 @@ def retire_feed(folder: Path, shop: str, feed_id: str, *, now: float | None = No
     at = time.time() if now is None else now
     opened = contextlib.closing(store.open_catalog(folder / "catalog.db"))
     with _alone(folder, shop), opened as catalog, store.writing(catalog):
-        return staging.retire(catalog, feed_id, at)
+        return staging.retire(catalog, shop, feed_id, at)
 
 
 def note_unchanged(folder: Path, order: Order, reason: str, *, now: float | None = None) -> Imported:
@@ -304,7 +304,7 @@ def _decide(
     if reason and (order.is_full or not read.offers):
         kept = "nothing of it was taken" if order.is_full else "no offer stood before that"
         return _leave(catalog, folder, replace(read, state=FAILED, reason=f"{reason} ({kept})"), at)
-    before = _live(catalog, order.feed_id)
+    before = staging.live_count(catalog, order.shop, order.feed_id)
     if order.is_full and not read.offers and not before:
         return _leave(catalog, folder, replace(read, state=FAILED, reason=_no_offer(read)), at)
     if order.is_full and (before - read.offers) * ONE_IN > before:
@@ -354,7 +354,7 @@ def _leave(catalog: sqlite3.Connection, folder: Path, read: Imported, at: float)
     """Nothing of it counts, at least not yet."""
     path = _staging_path(folder, read.import_id)
     with _attached(catalog, path):
-        gone = staging.gone_count(catalog, read.feed_id) if read.state == HELD else 0
+        gone = staging.gone_count(catalog, read.shop, read.feed_id) if read.state == HELD else 0
         read = replace(read, gone=gone)
         with store.writing(catalog):
             _write_end(catalog, read, at)
@@ -375,11 +375,6 @@ def _supersede(catalog: sqlite3.Connection, folder: Path, newer: Imported, at: f
     ).fetchall()
     for row in older:
         _staging_path(folder, row["import_id"]).unlink(missing_ok=True)
-
-
-def _live(catalog: sqlite3.Connection, feed_id: str) -> int:
-    question = "SELECT count(*) FROM offers WHERE feed_id = ? AND gone_at IS NULL"
-    return int(catalog.execute(question, (feed_id,)).fetchone()[0])
 
 
 def _write_import(catalog: sqlite3.Connection, begun: Imported, at: float) -> None:

@@ -174,14 +174,18 @@ def _pairs(pairs: tuple[tuple[str, str], ...]) -> str:
     return f"[{','.join([f'[{encode_basestring(name)},{encode_basestring(value)}]' for name, value in pairs])}]"
 
 
-def gone_count(catalog: sqlite3.Connection, feed_id: str) -> int:
+def live_count(catalog: sqlite3.Connection, shop: str, feed_id: str) -> int:
+    return int(catalog.execute(f"SELECT count(*) FROM offers WHERE {_LIVE}", (shop, feed_id)).fetchone()[0])  # noqa: S608
+
+
+def gone_count(catalog: sqlite3.Connection, shop: str, feed_id: str) -> int:
     """Live offers of the feed that a staging attached as `staging` has not seen."""
-    return int(catalog.execute(f"SELECT count(*) FROM offers WHERE {_GONE}", (feed_id,)).fetchone()[0])  # noqa: S608
+    return int(catalog.execute(f"SELECT count(*) FROM offers WHERE {_GONE}", (shop, feed_id)).fetchone()[0])  # noqa: S608
 
 
 def apply(catalog: sqlite3.Connection, *, shop: str, feed_id: str, now: float, is_full: bool) -> int:
     """Make the staging attached as `staging` true, within the caller's transaction; how many offers are gone then."""
-    gone = retire(catalog, feed_id, now, unseen_only=True) if is_full else 0
+    gone = retire(catalog, shop, feed_id, now, unseen_only=True) if is_full else 0
     first_key = catalog.execute("SELECT coalesce(max(offer_key), 0) FROM offers").fetchone()[0]
     _write_offers(catalog, shop, feed_id, now, first_key)
     _write_pictures(catalog, first_key)
@@ -198,14 +202,17 @@ def look_again(catalog: sqlite3.Connection, shop: str) -> None:
     catalog.execute(f"INSERT OR IGNORE INTO staging.seen {_STAGED_KEYS}")
 
 
-def retire(catalog: sqlite3.Connection, feed_id: str, now: float, *, unseen_only: bool = False) -> int:
+def retire(catalog: sqlite3.Connection, shop: str, feed_id: str, now: float, *, unseen_only: bool = False) -> int:
     """The feed's live offers, all or those that the staging has not seen, are gone; how many."""
-    where = _GONE if unseen_only else "feed_id = ? AND gone_at IS NULL"
-    catalog.execute(_forget_words(where), (feed_id,))
-    return catalog.execute(f"UPDATE offers SET gone_at = ? WHERE {where}", (now, feed_id)).rowcount  # noqa: S608
+    where = _GONE if unseen_only else _LIVE
+    catalog.execute(_forget_words(where), (shop, feed_id))
+    return catalog.execute(f"UPDATE offers SET gone_at = ? WHERE {where}", (now, shop, feed_id)).rowcount  # noqa: S608
 
 
-_GONE = "feed_id = ? AND gone_at IS NULL AND offer_key NOT IN (SELECT offer_key FROM staging.seen)"
+_LIVE = "shop = ? AND feed_id = ? AND gone_at IS NULL"
+"""The shop leads to an index: without it every feed would look through the offers of all shops."""
+
+_GONE = f"{_LIVE} AND offer_key NOT IN (SELECT offer_key FROM staging.seen)"  # noqa: S608
 _STAGED_KEYS = "SELECT offer_key FROM staging.staged WHERE offer_key IS NOT NULL"
 
 
