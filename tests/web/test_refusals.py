@@ -102,6 +102,14 @@ def test_a_reason_within_a_reason_is_told_too_and_what_nobody_knows_stays() -> N
     assert tell_refusal(RUSSIAN, "") == ""
 
 
+def test_why_cashback_moved_is_told_in_russian() -> None:
+    said = "the network reports it; order 29.90 EUR; commission 1.50 EUR; no click of this network has its sub-id"
+
+    assert tell_refusal(RUSSIAN, said) == (
+        "сообщила партнёрская сеть; заказ 29.90 EUR; комиссия 1.50 EUR; нет перехода этой сети с таким sub-id"
+    )
+
+
 def test_each_sentence_is_told_by_itself() -> None:
     """None is hidden by one before it that has wider holes."""
     for sentence in SENTENCES:

@@ -1,4 +1,4 @@
-"""Why a record, a picture, an import or a photo was refused, in the reader's language.
+"""Why a record, a picture, an import or a photo was refused and cashback moved, in the reader's language.
 
 Parsers, servers and decoders say it in English, each with what came; here are the sentences, with holes for that.
 What none of them fits, such as a decoder's own words, stays as it was said.
@@ -113,7 +113,22 @@ SEARCHES = (
     "expected an amount such as 12.50, got {found}",
 )
 
-SENTENCES = (*RECORDS, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES)
+CASHBACK = (
+    "order {order}: it belongs to no wallet, so there is nobody to pay",
+    "order {order}: there is no cashback to pay",
+    "order {order}: it is held until {day}",
+    "the network reports it; {reason}",
+    "the network reports it",
+    "the network says so",
+    "the network did not decide in time",
+    "no click of this network has its sub-id",
+    "order {amount}; {reason}",
+    "order {amount}",
+    "commission {amount}; {reason}",
+    "commission {amount}",
+)
+
+SENTENCES = (*RECORDS, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES, *CASHBACK)
 """Each has a translation; of two that fit, the first one counts."""
 
 _HOLE = re.compile(r"\{(\w+)\}")
