@@ -6,7 +6,7 @@ Only what is new is looked at, against all that is there; what was noted counts 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,9 @@ NEIGHBOURS = 24
 
 TOGETHER = 40
 """Pictures that one worker compares with their neighbours at a time."""
+
+AHEAD = 32
+"""Tasks that are made before they are handed out."""
 
 Pair = tuple[str, str]
 """SHA-256 of two pictures, the smaller one first."""
@@ -63,10 +66,8 @@ def find_pairs(
     model: whose vectors these are. shops: only their pictures, against those of all.
     """
     new = _new(catalog, shops)
-    tasks = _tasks(settings.lens, model, index, vectors, new)
-    first = list(islice(tasks, 2))
     found = done = 0
-    for task, confirmed in _compared(settings, first, tasks):
+    for task, confirmed in _compared(settings, _tasks(settings.lens, model, index, vectors, new)):
         with store.writing(catalog):
             catalog.executemany("INSERT OR IGNORE INTO picture_pairs VALUES(?, ?)", confirmed)
             catalog.executemany("INSERT OR IGNORE INTO compared VALUES(?)", [(sha,) for sha in task])
@@ -76,18 +77,15 @@ def find_pairs(
     return found
 
 
-def _compared(
-    settings: Settings, first: Sequence[Task], rest: Iterator[Task]
-) -> Iterable[tuple[tuple[str, ...], list[Pair]]]:
-    """In this process where one task is all there is."""
-    if len(first) < 2:
-        return map(compare, first)
-
-    def all_() -> Iterator[Task]:
-        yield from first
-        yield from rest
-
-    return spread(compare, all_(), workers=settings.workers, cluster=settings.cluster or None)
+def _compared(settings: Settings, tasks: Iterator[Task]) -> Iterator[tuple[tuple[str, ...], list[Pair]]]:
+    """In workers, but for what has nothing to compare or is one task alone."""
+    while some := list(islice(tasks, AHEAD)):
+        yield from map(compare, (one for one in some if not one.pairs))
+        busy = [one for one in some if one.pairs]
+        if len(busy) == 1:
+            yield compare(busy[0])
+        elif busy:
+            yield from spread(compare, busy, workers=settings.workers, cluster=settings.cluster or None)
 
 
 def compare(task: Task) -> tuple[tuple[str, ...], list[Pair]]:
