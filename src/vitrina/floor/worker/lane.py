@@ -34,7 +34,8 @@ LATELY = 0.05
 """How much the newest frame counts in means."""
 WAITING = 8
 """So many due frames wait for the analysis: a second in which every camera has much to look at, or in which another
-process holds this machine up, costs no frame. Who watches live is later by no more than that; 1080p takes 6 MB a frame meanwhile."""
+process holds this machine up, costs no frame. Who watches live is later by no more than that; 1080p takes 6 MB a frame
+meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
