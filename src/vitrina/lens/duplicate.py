@@ -60,8 +60,8 @@ LEAST_SHARED = 0.75
 PLAIN = 4.0
 """Colour difference up to which a part is plain."""
 
-COARSEST = 2.0
-"""A picture of fewer than 192 pixels shows no label."""
+COARSEST = 1.4
+"""A picture of fewer than 275 pixels shows no small label: nobody can be sure of it."""
 
 LEAST_SHOWN = 0.02
 """Share of a picture that must differ from its paper: an empty one says nothing."""
