@@ -226,13 +226,13 @@ def test_people_do_not_disturb_one_another(first: Any, second: Any) -> None:
     def times(moments: Any) -> list[Moment]:
         return [(float(t), place) for t, (_, place) in zip(np.cumsum([s for s, _ in moments]), moments, strict=True)]
 
+    seen = sorted((t, n, place) for n, m in ((1, first), (2, second)) for t, place in times(m) if place)
     together = VisitCounter([SHOES])
     visits = []
-    for t, track_id, place in sorted(
-        (t, n, place) for n, m in ((1, first), (2, second)) for t, place in times(m) if place
-    ):
+    for t, track_id, place in seen:
         visits += together.update([track_id], [place], t)
     found = [visit for visit in visits + together.finish() if visit.track_id == 1]
 
-    alone = watch([moment for moment in times(first) if moment[1]])
+    # Alone in the same frames: whether anybody looked is no matter of who was there.
+    alone = watch([(t, place if track_id == 1 else None) for t, track_id, place in seen])
     assert [(visit.entered, visit.left) for visit in found] == [(visit.entered, visit.left) for visit in alone]
