@@ -67,6 +67,7 @@ LEAST_SHOWN = 0.02
 """Share of a picture that must differ from its paper: an empty one says nothing."""
 
 _BACK, _EDGE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+_SUM = np.ones((1, 3), np.float32)
 _ENOUGH = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4
 
 Floats = NDArray[np.float32]
@@ -213,9 +214,9 @@ def _alike_blurred(ours: Floats, theirs: Floats, coarse: float) -> tuple[Floats,
 
 def _apart(ours: Floats, theirs: Floats, mask: NDArray[np.bool_]) -> Floats:
     """(H, W): how far colours are apart in the patch around each pixel."""
-    off = ours - theirs
-    apart = np.where(mask, np.sqrt((off * off).sum(axis=2)), 0).astype(np.float32)
-    return np.asarray(cv2.blur(apart, (PATCH_PX, PATCH_PX)), np.float32)
+    off = cv2.subtract(ours, theirs)
+    apart = cv2.sqrt(cv2.transform(cv2.multiply(off, off), _SUM))
+    return np.asarray(cv2.blur(np.where(mask, apart, np.float32(0)), (PATCH_PX, PATCH_PX)), np.float32)
 
 
 def _structure(ours: Floats, theirs: Floats) -> Floats:

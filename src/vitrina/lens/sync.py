@@ -93,6 +93,7 @@ def sync(
             shops=shops,
             on_progress=partial(on_progress, "index"),
         )
+        product.refresh_products(catalog, decisions)  # by numbers and names, for who looks while pictures are compared
         pairs = find_pairs(
             settings, catalog, model.name, index, vectors, shops=shops, on_progress=partial(on_progress, "pairs")
         )
