@@ -11,7 +11,7 @@ from vitrina.lens.feed.reading import Reading, read_feed
 from vitrina.lens.offer import Offer, Reject
 from vitrina.product import Money
 
-REAL = Path("/work/shared/data/lens/feeds")
+REAL = Path(__file__).parents[4] / "shared" / "data" / "lens" / "feeds"
 """Real feeds, where this machine has them; the tests that need them are skipped elsewhere."""
 
 
