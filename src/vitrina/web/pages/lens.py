@@ -182,7 +182,8 @@ def demo_progress(site: Site) -> float | None:
         return None
     with site.database.reading() as session:
         job = find_job(session, JOB)
-    return job.progress if job is not None and job.state in (State.WAITING, State.RUNNING) else None
+    is_made = job is not None and job.state in (State.WAITING, State.RUNNING) and job.progress < 1
+    return job.progress if job is not None and is_made else None
 
 
 def _page(
