@@ -56,6 +56,18 @@ def test_a_table_without_rows_has_its_columns_and_types(lake: Lake, row: Row) ->
     assert empty.count().to_pyarrow().as_py() == 0
 
 
+def test_views_of_many_files_are_few(lake: Lake, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitrina.storage.lake._FILES_IN_VIEWS", 40)
+    monkeypatch.setattr("vitrina.storage.lake._LEAST_VIEWS_KEPT", 3)
+    asked = []
+    for number in range(12):
+        lake.append("sightings", [row(number)], writer_id="w", batch_no=number)
+        asked.append(lake.expr("sightings"))
+    assert [expr.count().to_pyarrow().as_py() for expr in asked[-3:]] == [10, 11, 12]
+    held = lake.connect().con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone()
+    assert held == (3,)
+
+
 def test_no_rows_make_no_version(lake: Lake, row: Row) -> None:
     assert lake.version("sightings") == -1
     lake.append("sightings", [], writer_id="w", batch_no=0)

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -147,6 +148,11 @@ def prepare(settings: Settings) -> None:
         database.dispose()
 
 
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
+"""glibc keeps up to eight heaps for each core, and what one thread gave back the others do not get: over months, a
+process with many threads would grow by what lies idle in them."""
+
+
 def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) -> None:
     """Run every process until SIGTERM or Ctrl-C."""
     stop = threading.Event()
@@ -154,7 +160,8 @@ def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) 
         signal.signal(number, lambda *_: stop.set())
     database = Database(settings.database)
     try:
-        Supervisor(lambda: commands(settings, database, is_demo=is_demo), environ=environ).run(stop)
+        wanted = partial(commands, settings, database, is_demo=is_demo)
+        Supervisor(wanted, environ=_ALLOCATOR | environ).run(stop)
     finally:
         database.dispose()
 

@@ -39,6 +39,8 @@ GRACE_S = 60.0
 """A question may take this long from its first look at the table to its last file; deleted files wait for it."""
 
 _VIEWS_KEPT = 256
+_LEAST_VIEWS_KEPT, _FILES_IN_VIEWS = 32, 20_000
+"""A view takes half a kilobyte for each of its files; a question of our own sees fewer than the least at once."""
 _WRITER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -66,10 +68,14 @@ class TableDescription:
 
 @dataclass
 class _Asking(threading.local):
-    """One thread's connection, and the views in it, least recently used first."""
+    """One thread's connection, and the views in it with how many files each has, least recently used first."""
 
     backend: Backend | None = None
-    views: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    views: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    def is_full(self) -> bool:
+        many = len(self.views) > _LEAST_VIEWS_KEPT and sum(self.views.values()) > _FILES_IN_VIEWS
+        return many or len(self.views) > _VIEWS_KEPT
 
 
 class Lake:
@@ -192,13 +198,14 @@ class Lake:
     def expr(self, table: str, *, shop_id: str | None = None, days: tuple[date, date] | None = None) -> ibis.Table:
         """The table as it is now, as an Ibis expression of this thread's backend; of one shop, of business days."""
         spec, backend, views = self._spec(table), self.connect(), self._asking.views
-        select = question.select_files(spec, self.files(table, shop_id=shop_id, days=days))
+        files = self.files(table, shop_id=shop_id, days=days)
+        select = question.select_files(spec, files)
         view = f"{table}_{hashlib.sha256(select.encode()).hexdigest()[:16]}"
         if view not in views:
             backend.con.execute(f'CREATE TEMP VIEW "{view}" AS {select}')
-        views[view] = None
+        views[view] = len(files)
         views.move_to_end(view)
-        if len(views) > _VIEWS_KEPT:
+        while self._asking.is_full():
             oldest, _ = views.popitem(last=False)
             backend.con.execute(f'DROP VIEW "{oldest}"')
         return backend.table(view)
