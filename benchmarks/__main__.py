@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, help="the same in minutes as they pass here")
     parser.add_argument("--speed", type=float, default=10.0, help="how fast the soak's scene passes (default 10)")
     parser.add_argument(
-        "--long", action="store_true", help="the full size of those that have a smaller one: vectors, lens_scale"
+        "--long",
+        action="store_true",
+        help="the full size of those that have a smaller one: vectors, lens_scale, lens_load",
     )
     options = parser.parse_args(arguments)
     console = Console()
@@ -63,7 +65,7 @@ def main(arguments: list[str]) -> int:
         console.print(f"No benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
         return 2
     told: dict[str, dict[str, float]] = {"soak": {"speed": options.speed}}
-    told |= {name: {"long": options.long} for name in ("vectors", "lens_scale")}
+    told |= {name: {"long": options.long} for name in ("vectors", "lens_scale", "lens_load")}
     if options.minutes or options.hours:
         told["soak"]["hours"] = options.hours or options.minutes * options.speed / 60
     reports = {name: run(name, console, quiet=options.as_json, told=told.get(name, {})) for name in names}

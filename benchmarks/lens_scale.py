@@ -147,14 +147,18 @@ def embedding_s(model: Model) -> float:
     return (time.process_time() - began) / EMBEDDED
 
 
-def keep_vectors(settings: Settings, model: Model) -> float:
-    """As if every picture had been fetched and looked at; seconds that keeping the vectors took."""
+def keep_vectors(settings: Settings, model: Model, *, near: Floats | None = None) -> float:
+    """As if every new picture had been fetched and looked at; seconds that keeping the vectors took.
+
+    near: vectors that the drawn ones have around them, at a cosine of about 0.7; without them they are anywhere.
+    """
     dice, vectors, took_s = np.random.default_rng(3), VectorStore(settings.lens / "vectors"), 0.0
     with closing(store.open_catalog(settings.lens / "catalog.db")) as catalog:
-        keys = [row[0] for row in catalog.execute("SELECT picture_key FROM pictures")]
+        keys = [row[0] for row in catalog.execute("SELECT picture_key FROM pictures WHERE sha256 IS NULL")]
         for some in portions(keys):
             shas = [hashlib.sha256(str(key).encode()).hexdigest() for key in some]
             drawn = unit(dice.normal(size=(len(some) * CROPS, model.dim)).astype(np.float32))
+            drawn = drawn if near is None else unit(drawn + near[dice.integers(len(near), size=len(drawn))])
             with store.writing(catalog):
                 catalog.executemany(
                     "UPDATE pictures SET state = 'ok', sha256 = ?, fetched_at = ? WHERE picture_key = ?",

@@ -98,6 +98,17 @@ def test_only_what_is_new_is_compared(settings: Settings, model: Model, index: B
     assert sync(settings, model, index).pairs == 0
 
 
+def test_two_that_are_near_to_each_other_are_compared_once(
+    settings: Settings, model: Model, index: BruteIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.lens.pairs.TOGETHER", 1)
+    take_in(settings, tmp_path, "best", {"1": (ONE, 92)})
+    take_in(settings, tmp_path, "other", {"a": (ONE, 60)})
+
+    assert sync(settings, model, index).pairs == 1
+    assert noted(settings) == (1, 2)
+
+
 def test_what_a_shop_shows_for_two_things_joins_nothing(
     settings: Settings, model: Model, index: BruteIndex, tmp_path: Path
 ) -> None:

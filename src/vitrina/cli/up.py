@@ -161,7 +161,7 @@ def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) 
     database = Database(settings.database)
     try:
         wanted = partial(commands, settings, database, is_demo=is_demo)
-        Supervisor(wanted, environ=_ALLOCATOR | environ).run(stop)
+        Supervisor(wanted, environ={**_ALLOCATOR, **environ}).run(stop)
     finally:
         database.dispose()
 

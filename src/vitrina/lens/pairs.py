@@ -35,6 +35,9 @@ NEIGHBOURS = 24
 TOGETHER = 40
 """Pictures that one worker compares with their neighbours at a time."""
 
+REMEMBERED = 1_000_000
+"""Pairs of this run that are not compared again when the other picture's turn comes: most are near both ways."""
+
 AHEAD = 32
 """Tasks that are made before they are handed out."""
 
@@ -121,11 +124,15 @@ def _new(catalog: sqlite3.Connection, shops: Collection[str]) -> list[str]:
 
 
 def _tasks(folder: Path, model: str, index: Index, vectors: VectorStore, shas: Sequence[str]) -> Iterator[Task]:
+    made: set[Pair] = set()
     for some in vectors.portions(model, shas):
         names = list(some)
         for first in range(0, len(names), TOGETHER):
             looked = names[first : first + TOGETHER]
-            pairs = _near(index, looked, [some[sha] for sha in looked])
+            pairs = [pair for pair in _near(index, looked, [some[sha] for sha in looked]) if pair not in made]
+            if len(made) > REMEMBERED:
+                made.clear()
+            made.update(pairs)
             contents = {sha: _kept(folder, sha) for sha in sorted({sha for pair in pairs for sha in pair})}
             yield Task(tuple(looked), tuple(pairs), contents)
 

@@ -93,11 +93,12 @@ def sync(
             shops=shops,
             on_progress=partial(on_progress, "index"),
         )
-        product.refresh_products(catalog, decisions)  # by numbers and names, for who looks while pictures are compared
+        merged = product.refresh_products(catalog, decisions)  # for who looks while pictures are compared
         pairs = find_pairs(
             settings, catalog, model.name, index, vectors, shops=shops, on_progress=partial(on_progress, "pairs")
         )
-        merged = product.refresh_products(catalog, decisions)
+        if pairs:
+            merged = product.refresh_products(catalog, decisions)
         return Synced(fetched, embedded, len(unreadable), added, removed, index.count(), merged.products, pairs)
 
 

@@ -32,10 +32,10 @@ FRESH_S = 5.0
 """An older picture is not shown as if it were now."""
 LATELY = 0.05
 """How much the newest frame counts in means."""
-WAITING = 8
-"""So many due frames wait for the analysis: a second in which every camera has much to look at, or in which another
-process holds this machine up, costs no frame. Who watches live is later by no more than that; 1080p takes 6 MB a frame
-meanwhile."""
+WAITING = 15
+"""So many due frames wait for the analysis: seconds in which every camera has much to look at, or in which another
+process holds this machine up, cost no frame. Who watches live is later by no more than that; 1080p, halved, takes
+1.5 MB a frame meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
