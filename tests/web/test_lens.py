@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from vitrina.lens.demo.home import JOB
 from vitrina.lens.found import FoundOffer, FoundProduct
 from vitrina.product import Money
 from vitrina.web.pages.lens import lines
+from vitrina.work.jobs import Job, State, enqueue
 
 
 @pytest.fixture
@@ -106,6 +109,22 @@ def test_what_belongs_to_the_demo_is_not_there_without_it(shopper: Any) -> None:
     paths = ("/lens/samples/1-sneakers.jpg", "/demo/shops/best?subid=1", "/demo/shops/best")
 
     assert [shopper.get(path).status_code for path in paths] == [404] * 3
+
+
+@pytest.mark.parametrize(("progress", "shown"), [(0.6, True), (1.0, False)])
+def test_the_demo_is_being_filled_until_its_job_says_that_photos_find_something(
+    lens_home: Any, serve: Callable[..., str], visit: Callable[[str], Any], progress: float, shown: bool
+) -> None:
+    database = lens_home.database()
+    with database.session() as session:
+        job = session.get(Job, enqueue(session, JOB, {}, key=JOB))
+        assert job is not None
+        job.state, job.progress = State.RUNNING, progress
+    database.dispose()
+
+    page = visit(serve(lens_home, demo=True)).get("/lens").text
+
+    assert ("The demo's shops are being filled" in html.unescape(page)) is shown
 
 
 def offer(shop: str, offer_id: str, price: int) -> FoundOffer:
