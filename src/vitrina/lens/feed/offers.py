@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vitrina.lens.feed.gtin import gtin
 from vitrina.lens.feed.price import currency_code, parse_price
@@ -137,30 +138,37 @@ def _first_gtin(texts: Iterable[str]) -> str:
 
 
 def _prices(record: Record) -> tuple[Money, Money | None]:
-    if not record.price.strip():
+    text = record.price.strip()
+    if not text:
         raise ValueError("expected a price, got none")
     fallback = currency_code(record.currency) if record.currency else ""
     if record.currency and not fallback:
         raise ValueError(f"expected a currency such as EUR, got {record.currency.strip()[:20]!r}")
-    minor, currency = parse_price(record.price.strip(), fallback)
-    old = _optional(record.old_price, currency)
-    sale = _optional(record.sale, currency)
-    if sale is not None and sale < minor:
-        minor, old = sale, minor
-    if minor <= 0:
-        raise ValueError(f"expected a price above 0, got {record.price.strip()[:40]!r}")
-    return Money(minor, currency), Money(old, currency) if old is not None and old > minor else None
+    price = _money(text, fallback)
+    old = _optional(record.old_price, price.currency)
+    sale = _optional(record.sale, price.currency)
+    if sale is not None and sale.minor < price.minor:
+        price, old = sale, price
+    if price.minor <= 0:
+        raise ValueError(f"expected a price above 0, got {text[:40]!r}")
+    return price, old if old is not None and old.minor > price.minor else None
 
 
-def _optional(text: str, currency: str) -> int | None:
+def _optional(text: str, currency: str) -> Money | None:
     """A second price that does not fit is left out: it costs the shop its comparison, not its offer."""
-    if not text.strip():
+    if not text or not (text := text.strip()):
         return None
     try:
-        minor, code = parse_price(text.strip(), currency)
+        money = _money(text, currency)
     except ValueError:
         return None
-    return minor if code == currency and minor > 0 else None
+    return money if money.currency == currency and money.minor > 0 else None
+
+
+@lru_cache(maxsize=32_768)
+def _money(text: str, currency: str) -> Money:
+    """Shops like certain prices: most of a feed's stand in it many times. Raises ValueError."""
+    return Money(*parse_price(text, currency))
 
 
 def _params(given: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], str]:
