@@ -286,6 +286,23 @@ def test_pictures_that_are_missing_are_told_in_one_line_with_a_few_of_them(put: 
     assert done.notes == (f"line 2: {missing}",)
 
 
+def test_what_an_import_left_out_and_mended_is_kept_for_the_newest_ones(
+    put: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "TOLD_IMPORTS", 2)
+    feed = yml(offer(1, name="Red & shoe"), offer(2, price="free"))
+
+    done = [put(feed, now=100.0 + number) for number in range(4)]
+
+    assert done[0].notes == ("line 2: & that stands alone read as itself",)
+    ids = {one.import_id for one in done[2:]}
+    assert {row[0] for row in ask(tmp_path, "SELECT import_id FROM rejects")} == ids
+    assert {row[0] for row in ask(tmp_path, "SELECT import_id FROM notes")} == ids
+    with closing(store.open_catalog(tmp_path / "catalog.db")) as catalog:
+        assert importing.find_import(catalog, done[3].import_id) == done[3]
+    assert ask(tmp_path, "SELECT count(*) FROM imports") == [(4,)]
+
+
 # Whatever happens meanwhile ------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,18 @@ def test_a_feed_tells_its_offers_and_what_was_left_out_and_why(shelf: Any, anna:
     assert dict(zip(head.split(","), row.split(","), strict=True))["rejected"] == "1"
 
 
+def test_what_was_mended_is_told_until_an_import_mends_nothing(shelf: Any, anna: Any) -> None:
+    offer = shelf.offer("1")
+    feed_id = shelf.take("good", offer.replace("Boot 1", "Boot & Co &nbsp; 1"))
+
+    page = html.unescape(anna.get(f"/catalog/feeds/{feed_id}").text)
+
+    assert "line 1: HTML's names of characters (such as &nbsp;) read" in page
+    assert "line 1: & that stands alone read as itself" in page
+    shelf.take("good", offer)
+    assert "Mended in the newest import" not in anna.get(f"/catalog/feeds/{feed_id}").text
+
+
 def test_programs_read_the_same_figures(shelf: Any, serve: Callable[..., str]) -> None:
     feed_id = shelf.take("good", shelf.offer("1"), shelf.offer("2", price="free"))
     person = shelf.home.person("lin@example.org", ("engineer", None))
@@ -51,11 +64,13 @@ def test_programs_read_the_same_figures(shelf: Any, serve: Callable[..., str]) -
 
     [feed] = asking.get("/api/v1/lens/feeds").json()
     [reject] = asking.get(f"/api/v1/lens/feeds/{feed_id}/rejects").json()
+    mended = asking.get(f"/api/v1/lens/feeds/{feed_id}/notes").json()
 
     assert (feed["shop"], feed["state"], feed["offers"], feed["rejected"], feed["level"]) == (
         "good", "done", 1, 1, "warn",
     )  # fmt: skip
     assert reject["offer_id"] == "2"
+    assert mended == []
     assert asking.get("/api/v1/lens/feeds/none/rejects").status_code == 404
     asking.close()
 

@@ -290,7 +290,7 @@ def log(
     context: typer.Context,
     shop: Annotated[str, typer.Option(help="Only of this shop.")] = "",
     rejects_of: Annotated[
-        str, typer.Option("--rejects", help="Show what this import left out, with line and reason.")
+        str, typer.Option("--rejects", help="Show what this import left out, with line and reason, and mended.")
     ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="So many at most.")] = 30,
     as_json: AsJson = False,
@@ -306,12 +306,16 @@ def log(
         if rejects_of:
             found = importing.find_import(catalog, rejects_of)
             rows = [dict(row) for row in store.rejects(catalog, found.import_id, limit=limit)]
+            notes = found.notes
         else:
+            notes = ()
             rows = [_import(row) for row in store.imports(catalog, shop=shop or None, limit=limit)]
     if as_json:
         print_json(rows)
         return
     Console().print(_rejects_table(rows) if rejects_of else _imports_table(rows))
+    for note in notes:
+        Console(soft_wrap=True, highlight=False, markup=False).print(f"mended: {note}")
 
 
 # ── importing ───────────────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,9 @@ AT_ONCE = 500
 ONE_IN = 3
 """A full feed that loses more than one in so many of its offers waits for a person."""
 
+TOLD_IMPORTS = 30
+"""Of a feed's newest imports it is kept what they left out and mended; how older ones ended stays."""
+
 _WEB = ("http://", "https://")
 
 RUNNING, DONE, HELD, FAILED, UNCHANGED = "running", "done", "held", "failed", "unchanged"
@@ -184,7 +187,7 @@ def find_import(catalog: sqlite3.Connection, import_id: str) -> Imported:
         raise NotFoundError(f"there is no import {import_id!r}; `vitrina lens feeds list` shows those that are held")
     row = found[0]
     names = [name for name in Imported.__slots__ if name != "notes"]
-    return Imported(**{name: row[name] for name in names})
+    return Imported(**{name: row[name] for name in names}, notes=tuple(store.notes(catalog, row["import_id"])))
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -392,6 +395,15 @@ def _write_end(catalog: sqlite3.Connection, ended: Imported, at: float) -> None:
         f"UPDATE imports SET {sets}, ended_at = max(started_at, ?) WHERE import_id = ?",  # noqa: S608 - names of ours
         (*values, at, ended.import_id),
     )
+    noted = [(ended.import_id, position, note) for position, note in enumerate(ended.notes)]
+    catalog.executemany("INSERT OR REPLACE INTO notes VALUES(?, ?, ?)", noted)
+    for table in ("rejects", "notes"):
+        catalog.execute(
+            f"DELETE FROM {table} WHERE import_id IN (SELECT import_id FROM imports WHERE feed_id = ?"  # noqa: S608
+            " AND started_at <= (SELECT started_at FROM imports WHERE feed_id = ? ORDER BY started_at DESC"
+            f" LIMIT 1 OFFSET {TOLD_IMPORTS}))",
+            (ended.feed_id, ended.feed_id),
+        )
 
 
 def _keep_rejects(catalog: sqlite3.Connection, import_id: str) -> None:

@@ -20,7 +20,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 3
+VERSION = 4
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -69,6 +69,9 @@ CREATE TABLE imports(
 CREATE INDEX imports_feed ON imports(feed_id, started_at);
 CREATE TABLE rejects(import_id TEXT NOT NULL, line INTEGER NOT NULL, offer_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX rejects_import ON rejects(import_id);
+CREATE TABLE notes(
+    import_id TEXT NOT NULL, position INTEGER NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY(import_id, position)) WITHOUT ROWID;
 CREATE TABLE products(offer_key INTEGER PRIMARY KEY, product_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX products_id ON products(product_id);
 CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
@@ -83,6 +86,11 @@ CHANGES: dict[int, str] = {
     2: """
 CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
 CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+""",
+    3: """
+CREATE TABLE notes(
+    import_id TEXT NOT NULL, position INTEGER NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY(import_id, position)) WITHOUT ROWID;
 """,
 }
 """What makes a file of this version one of the next; beside each new VERSION there is a line here."""
@@ -307,6 +315,12 @@ def rejects(connection: sqlite3.Connection, import_id: str, *, limit: int = 1000
     """What an import left out, by line."""
     question = "SELECT line, offer_id, reason FROM rejects WHERE import_id = ? ORDER BY line, rowid LIMIT ?"
     return connection.execute(question, (import_id, limit)).fetchall()
+
+
+def notes(connection: sqlite3.Connection, import_id: str) -> list[str]:
+    """What an import mended, with the line of the first time."""
+    question = "SELECT note FROM notes WHERE import_id = ? ORDER BY position"
+    return [row[0] for row in connection.execute(question, (import_id,))]
 
 
 def moment(t: float) -> str:

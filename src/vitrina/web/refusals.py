@@ -35,6 +35,20 @@ RECORDS = (
     "expected {columns} columns, got {count}",
 )
 
+MENDED = (
+    "line {line}: {mended} ({count} times)",
+    "line {line}: {mended}",
+    "bytes that are no UTF-8 left out",
+    "control characters left out",
+    "numbers of characters that XML does not know left out",
+    "HTML's names of characters (such as &nbsp;) read",
+    "& that stands alone read as itself",
+    "prefixes that nothing declares taken as they are",
+    "its letters are {encoding}, not {declared} as it says",
+    "a picture is no file in the feed's folder, left out: {examples}",
+    "a picture is no address (--allow-files takes paths), left out: {examples}",
+)
+
 IMPORTS = (
     "the feed had {before} offers and has {now} now: more than a third would be gone. If that is right: {command}",
     "no offer in it fits: {count} were rejected; the first reasons are on the feed's page",
@@ -128,11 +142,11 @@ CASHBACK = (
     "commission {amount}",
 )
 
-SENTENCES = (*RECORDS, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES, *CASHBACK)
+SENTENCES = (*RECORDS, *MENDED, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES, *CASHBACK)
 """Each has a translation; of two that fit, the first one counts."""
 
 _HOLE = re.compile(r"\{(\w+)\}")
-_SENTENCES_TOO = frozenset({"reason", "name", "kind", "kinds"})
+_SENTENCES_TOO = frozenset({"reason", "name", "kind", "kinds", "mended"})
 """Holes in which such a sentence may stand itself."""
 
 

@@ -68,6 +68,18 @@ def rejects(site: TheSite, who: Who, feed_id: str, limit: int = Query(200, ge=1,
     return [Rejected(line=row["line"], offer_id=row["offer_id"] or "", reason=row["reason"]) for row in rows]
 
 
+@router.get("/{feed_id}/notes")
+def notes(site: TheSite, who: Who, feed_id: str) -> list[str]:
+    """What was mended in the newest import, such as `line 7: & that stands alone read as itself (3 times)`."""
+    who.rights.require("catalog.view")
+    find_feed_now(site, feed_id)
+    if not (site.settings.lens / "catalog.db").exists():
+        return []
+    with opened(site) as catalog:
+        last = store.imports(catalog, feed_id=feed_id, limit=1)
+        return store.notes(catalog, last[0]["import_id"]) if last else []
+
+
 def find_feed_now(site: Site, feed_id: str) -> Feed:
     """Raises NotFoundError."""
     found = next((one for one in feeds_now(site) if one.feed_id == feed_id), None)

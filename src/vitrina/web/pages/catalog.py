@@ -60,12 +60,14 @@ def one_feed(request: Request, site: TheSite, who: Who, feed_id: str, done: str 
     imports: list[sqlite3.Row] = []
     rejects: list[sqlite3.Row] = []
     failures: list[sqlite3.Row] = []
+    notes: list[str] = []
     if _exists(site):
         with opened(site) as catalog:
             imports = store.imports(catalog, feed_id=feed_id, limit=20)
             rejects = store.rejects(catalog, imports[0]["import_id"], limit=REJECTS) if imports else []
+            notes = store.notes(catalog, imports[0]["import_id"]) if imports else []
             failures = store.failed_pictures(catalog, feed_id=feed_id, limit=FAILURES)
-    told: dict[str, Any] = {"imports": imports, "rejects": rejects, "failures": failures, "when": when}
+    told: dict[str, Any] = {"imports": imports, "notes": notes, "rejects": rejects, "failures": failures, "when": when}
     return render(request, "catalog_feed.html", feed=feed, done=done, **told)
 
 
