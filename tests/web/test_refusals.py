@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_a_reason_within_a_reason_is_told_too_and_what_nobody_knows_stays() -> N
     assert told == "отклонил сотрудник; пришла более новая загрузка; в нём нет ни одного предложения"
     assert tell_refusal(RUSSIAN, "the moon is full") == "the moon is full"
     assert tell_refusal(RUSSIAN, "") == ""
+
+
+def test_what_was_mended_is_told_in_russian() -> None:
+    feed = b"<yml_catalog><shop><offers><offer id='1'><name>A & B &nbsp; \x01 &#1; \xff</name></offer></offers></shop>"
+    reading = read_feed(io.BytesIO(feed), "shop", name="f.xml", currency="EUR")
+    with contextlib.suppress(VitrinaError):
+        list(reading)
+    said = reading.facts.sentences()
+
+    assert len(said) == 5
+    for one in (*said, "line 2: a picture is no address (--allow-files takes paths), left out: 'a.jpg' (2 times)"):
+        told = tell_refusal(RUSSIAN, one)
+        assert not re.search(r"line|left|times|read|address", told), told
 
 
 def test_why_cashback_moved_is_told_in_russian() -> None:

@@ -184,18 +184,18 @@ def list_(
     if as_json:
         print_json(told)
         return
-    shown = Table(Column("id", no_wrap=True), "shop", "source", "mode", "when", "last import (UTC)", "state", "offers")
+    shown = Table(
+        Column("id", no_wrap=True), "shop", Column("source", overflow="fold"), "when", "last import (UTC)", "offers"
+    )
     for one in told:
         last = one["last"] or {}
         ended = last.get("ended_at")
         shown.add_row(
             one["feed_id"][-8:],
             one["shop"],
-            one["source"],
-            one["mode"],
+            one["source"] if one["mode"] == "full" else f"{one['source']} ({one['mode']})",
             f"{one['cron']} {one['timezone']}" if one["cron"] else "by hand",
-            ended or "never",
-            last.get("state", ""),
+            f"{ended[:16]} {last['state']}" if ended else "never",
             f"{last.get('offers', 0):,}" + (f" ({out:,} rejected)" if (out := last.get("rejected", 0)) else ""),
         )
     Console().print(shown)

@@ -165,7 +165,11 @@ def _part(words: Words, found: re.Match[str], hole: re.Match[str]) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(_HOLE.sub(r"(?P<\1>.+?)", _escaped(one)), re.DOTALL), one) for one in SENTENCES)
+    return tuple((re.compile(_HOLE.sub(_hole, _escaped(one)), re.DOTALL), one) for one in SENTENCES)
+
+
+def _hole(found: re.Match[str]) -> str:
+    return rf"(?P<{found[1]}>{'[^()]+?' if found[1] == 'count' else '.+?'})"
 
 
 def _escaped(sentence: str) -> str:
