@@ -171,18 +171,20 @@ def test_a_receiver_that_is_away_is_tried_for_a_day_and_then_given_up(
         assert [job.state for job in list_jobs(session)] == [State.FAILED]
 
 
-def test_a_receiver_says_when_to_come_again(
-    database: Database, box: SecretBox, receiver: Any, worker: Worker, clock: Clock
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(600, 600), (1, 10)])
+def test_a_receiver_says_when_to_come_again_at_the_earliest(
+    database: Database, box: SecretBox, receiver: Any, worker: Worker, clock: Clock, asked_s: int, waited_s: int
 ) -> None:
+    """Who always asks for a second would else have used up a day's tries within a minute."""
     add(database, box, receiver.url)
-    receiver.answers, receiver.headers = [429], {"Retry-After": "600"}
+    receiver.answers, receiver.headers = [429], {"Retry-After": str(asked_s)}
     tell(database)
 
     worker.run_once()
 
     with database.reading() as session:
         [job] = list_jobs(session)
-    assert job.run_at == clock.now + timedelta(seconds=600)
+    assert job.run_at == clock.now + timedelta(seconds=waited_s)
 
 
 def test_a_receiver_that_was_restarted_gets_what_waited(

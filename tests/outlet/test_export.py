@@ -113,6 +113,20 @@ def test_a_day_written_again_has_the_same_names_and_the_new_rows(
     assert pq.read_table(root / "there/riga/2026-03-03/zones.parquet").num_rows == 3
 
 
+def test_a_day_that_is_not_over_is_refused_and_written_when_it_is(
+    database: Database, box: SecretBox, root: Path
+) -> None:
+    add(database, box, root)
+    tomorrow = LAST + timedelta(days=1)
+
+    with pytest.raises(InputError, match="is not over yet"):
+        run(database, root, job(day=str(tomorrow)))
+
+    assert (outcomes(database), files(root)) == ({str(tomorrow): "failed"}, [])
+    run(database, root, last_day=lambda _row: tomorrow)
+    assert outcomes(database)[str(tomorrow)] == "done"
+
+
 def test_what_fails_leaves_no_manifest_and_is_made_up_for(database: Database, box: SecretBox, root: Path) -> None:
     add(database, box, root)
     broken = [True]

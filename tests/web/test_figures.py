@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from vitrina.floor.layout import Layout, Line, Plan, Shop
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.product import new_id
 from vitrina.storage.lake import Lake
+from vitrina.web import app
 from vitrina.web.figures import Figures
 
 TODAY = date(2026, 3, 10)
@@ -174,3 +175,13 @@ def test_of_what_changes_with_time_only_the_newest_two_answers_are_kept(figures:
     assert len(figures._kept) <= 8
     assert figures.once(("checked", 49), lambda: "again", series="checked") != "again"
     assert figures.once(("checked", 0), lambda: "again", series="checked") == "again"
+
+
+@pytest.mark.parametrize("step", [app._see_chain, app._see_first_page, app._add_up_first_page])
+def test_what_goes_wrong_while_looking_ahead_is_logged_and_ends_nothing(
+    step: Callable[[Any], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One error that nobody expected would else end these loops until the next start."""
+    step(object())
+
+    assert "Traceback" in caplog.text

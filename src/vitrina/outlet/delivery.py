@@ -23,7 +23,7 @@ from vitrina.product import new_id
 from vitrina.storage.audit import record
 from vitrina.storage.database import Base, Database
 from vitrina.storage.secrets import SecretBox
-from vitrina.work.jobs import LONGEST_RETRY_S, Job, State, enqueue
+from vitrina.work.jobs import LONGEST_RETRY_S, Job, State, enqueue, retry_wait_s
 from vitrina.work.worker import RunningJob, TryAgain
 
 JOB = "webhook.deliver"
@@ -186,8 +186,9 @@ def deliver(database: Database, box: SecretBox, job: RunningJob, *, timeout_s: f
             switch(session, webhook.webhook_id, active=False, by="system", reason="it answered 410 Gone")
         return _note(database, delivery_id, answer, Fate.DEAD)
     _note(database, delivery_id, answer, Fate.DEAD if job.last_try else Fate.WAITING)
-    wait_s = None if answer.retry_after_s is None else min(max(answer.retry_after_s, 1.0), LONGEST_RETRY_S)
-    raise TryAgain(answer.reason, wait_s=wait_s)
+    # At least what it asks for: a server that always says "in a second" would use up a day's tries in a minute.
+    asked_s = min(answer.retry_after_s or 0.0, LONGEST_RETRY_S)
+    raise TryAgain(answer.reason, wait_s=max(retry_wait_s(job.attempt), asked_s))
 
 
 def _post(webhook: Webhook, delivery: Delivery, box: SecretBox, timeout_s: float) -> Answer:

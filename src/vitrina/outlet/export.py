@@ -259,6 +259,8 @@ def run(
         job.check()
         job.progress = number / len(days)
         try:
+            if last is None or day > last:
+                raise InputError(f"day: {day} is not over yet in every shop of export {name}; choose an earlier day")
             written = write_day(export, day, produce(export, day), open_target(export))
         except JobStopped:
             raise

@@ -212,15 +212,18 @@ def _see_chain(site: Site) -> None:
         look_ahead(site)
         if len(all_shops(site)) <= shops.A_PAGE:  # a large chain's checks take seconds: they wait until somebody asks
             examined(site)
-    except VitrinaError as error:
-        logger.warning("looking ahead at the chain: %s", error)
+    except Exception:  # the edge of a background loop: the next minute may have more luck
+        logger.exception("looking ahead at the chain")
 
 
 @cache
 def _write_out_a_query() -> None:
     """Writing SQL down loads each engine's dialect, which takes a third of a second the first time."""
-    for dialect in ENGINES:
-        query_text(next(iter(MEASURES.values())), None, dialect=dialect)
+    try:
+        for dialect in ENGINES:
+            query_text(next(iter(MEASURES.values())), None, dialect=dialect)
+    except Exception:  # the same edge
+        logger.exception("writing a query out")
 
 
 async def _add_up(site: Site) -> None:
@@ -233,8 +236,8 @@ def _add_up_first_page(site: Site) -> None:
     """What a worker adds up each hour, once at the start, for the shops that are asked about first."""
     try:
         add_up(site, first_shops(site, shops.A_PAGE))
-    except VitrinaError as error:
-        logger.warning("adding up days: %s", error)
+    except Exception:  # the same edge
+        logger.exception("adding up days")
 
 
 def _see_first_page(site: Site) -> None:
@@ -243,8 +246,8 @@ def _see_first_page(site: Site) -> None:
         for shop in soon:
             prepare(shop, site.lake.dialect)
         site.figures.look_ahead(soon)
-    except VitrinaError as error:
-        logger.warning("looking ahead: %s", error)
+    except Exception:  # the same edge
+        logger.exception("looking ahead")
 
 
 class _Static(StaticFiles):

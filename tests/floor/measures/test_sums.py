@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter, defaultdict
 from datetime import date, timedelta
@@ -10,7 +11,8 @@ from itertools import pairwise
 import ibis
 import pytest
 
-from vitrina.floor.measures import ledger, queries, sums
+from vitrina.errors import StorageError
+from vitrina.floor.measures import ledger, queries, sums, sumsfile
 from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.queries import Marks
 
@@ -237,6 +239,24 @@ def test_a_file_that_cannot_be_read_is_made_again(story, book, tmp_path):
     (kept,) = tmp_path.glob("sums/*/*.arrow")
     kept.write_bytes(kept.read_bytes()[:100])
     assert entries(read(book, story)) == {"2026-03-10": 1}
+
+
+def test_a_disk_that_is_full_and_a_process_that_was_killed_leave_nothing_behind(story, book, tmp_path, monkeypatch):
+    story.enter("11:00", "ann")
+    story.store()
+    folder = tmp_path / "sums" / story.shop.slug
+    folder.mkdir(parents=True)
+    (folder / ".killed.part").write_bytes(b"half")
+    os.utime(folder / ".killed.part", (0, 0))
+
+    with monkeypatch.context() as full:
+        full.setattr(sumsfile.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StorageError, match="No space left"):
+            read(book, story)
+    assert list(folder.iterdir()) == []
+
+    assert entries(read(book, story)) == {"2026-03-10": 1}
+    assert [path.name for path in folder.iterdir()] == ["2026-03.arrow"]
 
 
 def test_filling_ahead_tells_how_many_days_were_missing_and_forgetting_deletes_months(story, book, tmp_path):

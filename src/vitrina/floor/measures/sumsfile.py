@@ -5,8 +5,10 @@ And the tables in it: by `business_day`, each day's rows to be taken out or repl
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +20,9 @@ from vitrina.errors import StorageError
 from vitrina.storage.table import PARTITION_MARK
 
 Tables = Mapping[str, pa.Table]
+
+PART, PART_S = ".part", 3600.0
+"""How a file that is being written is called, and after how long nobody can be writing it any more."""
 
 _DAY = re.compile(rf"{PARTITION_MARK}business_day=(\d{{4}}-\d\d-\d\d)")
 
@@ -44,13 +49,27 @@ def store(path: Path | None, tables: Tables, fingerprints: Mapping[date, str]) -
     columns = {"business_day": pa.array(fingerprints, pa.date32()), "fingerprint": pa.array(fingerprints.values())}
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as target:
-            for table in (pa.table(columns), *tables.values()):
-                with pa.ipc.new_stream(target, table.schema) as stream:
-                    stream.write_table(table)
-        Path(target.name).replace(path)
+        _forget_parts(path.parent)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=PART, delete=False) as target:
+            try:
+                for table in (pa.table(columns), *tables.values()):
+                    with pa.ipc.new_stream(target, table.schema) as stream:
+                        stream.write_table(table)
+                target.flush()
+                Path(target.name).replace(path)
+            except BaseException:
+                Path(target.name).unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise StorageError(f"{path}: cannot keep the sums of {path.stem}: {error.strerror}") from error
+
+
+def _forget_parts(folder: Path) -> None:
+    """What processes that were killed left half-written."""
+    for part in folder.glob(f".*{PART}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > PART_S:
+                part.unlink()
 
 
 def only(tables: Tables, days: Sequence[date]) -> dict[str, pa.Table]:

@@ -120,7 +120,10 @@ class Lane:
             opened.looker.forget(self.camera_id)
             if opened.input_hw is not None:
                 opened.looker.set_input(self.camera_id, opened.input_hw)
-        return self._waiting.popleft()
+        try:
+            return self._waiting.popleft()
+        except IndexError:  # it was let go meanwhile
+            return None
 
     def step(self, frame: Frame, look: Look) -> None:
         """What was found in a frame. An error is this camera's own: it is noted, and the camera opened again."""

@@ -106,8 +106,8 @@ class Worker:
 
     def _begin(self, place: Place, wanted: Wanted) -> None:
         lane = Lane(place, wanted.open, fps=self._fps, arrived=self._arrived)
-        self._editions[place] = wanted.edition
         self._server.open(place, lane.reply)
+        self._editions[place] = wanted.edition
         self.lanes = self.lanes | {place: lane}
         lane.start()
 
