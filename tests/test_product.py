@@ -54,6 +54,18 @@ def test_the_day_has_23_or_25_hours_when_the_clocks_change(day: date, hours: int
     assert {BERLIN.business_day(start) for start in starts} == {day}
 
 
+@pytest.mark.parametrize("starts", [time(2), time(2, 30), time(3)])
+@pytest.mark.parametrize("night", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)])
+def test_a_day_that_starts_while_the_clocks_change_begins_once_and_for_good(night: datetime, starts: time) -> None:
+    clock = ShopClock("Europe/Berlin", starts)
+
+    days = [clock.business_day(night + timedelta(minutes=minutes)) for minutes in range(360)]
+
+    before = night.date()
+    assert days == sorted(days)
+    assert days.index(before + timedelta(days=1)) == (clock.day_bounds(before)[1] - night) / timedelta(minutes=1)
+
+
 def test_closing_past_midnight_is_on_the_same_business_day() -> None:
     closes = BERLIN.at(date(2026, 6, 1), time(1, 30))
 

@@ -94,8 +94,9 @@ class ShopClock:
         return _utc(t).astimezone(ZoneInfo(self.timezone))
 
     def business_day(self, t: datetime | float) -> date:
-        local = self.local(t)
-        return local.date() if local.time() >= self.day_starts else local.date() - timedelta(days=1)
+        """By its first moment in UTC: a wall clock shows some times twice when it is set back."""
+        day = self.local(t).date()
+        return day if _utc(t) >= self._starts(day) else day - timedelta(days=1)
 
     def day_bounds(self, day: date) -> tuple[datetime, datetime]:
         """First moment of the business day and of the next one, in UTC."""
