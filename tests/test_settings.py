@@ -40,6 +40,7 @@ def test_the_file_may_also_lie_in_the_home(tmp_path: Path) -> None:
         ({"VITRINA_PROT": "8000"}, "Did you mean VITRINA_PORT?"),
         ({"VITRINA_LANGUAGE": "de"}, "expected one of en, ru"),
         ({"VITRINA_TIMEZONE": "Berlin"}, "IANA time zone"),
+        ({"VITRINA_ANALYSIS_FPS": "0.5"}, "expected 1 to 60"),
         ({"VITRINA_PARTS": "floor,garden"}, "comma-separated list out of floor"),
     ],
 )

@@ -188,8 +188,8 @@ SETTINGS: tuple[Setting, ...] = (
         "analysis_fps",
         "10",
         "frames/s",
-        _between(0.5, 60, float),
-        "Frames a second that are looked at; faster sources are thinned out.",
+        _between(1, 60, float),
+        "Frames a second that are looked at, 1 at least; faster sources are thinned out.",
     ),
     Setting(
         "camera_workers",
