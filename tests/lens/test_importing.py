@@ -369,3 +369,19 @@ def test_the_words_are_those_of_the_offers(put: Import, tmp_path: Path) -> None:
         assert {row[0] for row in found} == {row[0] for row in live_rows}
         assert catalog.execute("SELECT count(*) FROM offer_words WHERE offer_words MATCH 'red'").fetchone()[0] == 0
         assert isinstance(catalog, sqlite3.Connection)
+def test_a_feed_that_is_polled_for_years_leaves_its_last_polls_and_all_that_it_brought(
+    put: Import, tmp_path: Path
+) -> None:
+    put(yml(offer(1)), now=1.0)
+    importing.note_unchanged(tmp_path, replace(ORDER, feed_id="feed-2"), "nothing new", now=1.5)
+    for poll in range(importing.TOLD_IMPORTS + 3):
+        importing.note_unchanged(tmp_path, ORDER, "nothing new", now=2.0 + poll)
+
+    kept = "SELECT count(*), min(started_at) FROM imports WHERE state = 'unchanged' AND feed_id = 'feed-1'"
+    assert ask(tmp_path, kept) == [(importing.TOLD_IMPORTS, 5.0)]
+    assert ask(tmp_path, "SELECT feed_id, state FROM imports WHERE started_at < 2 ORDER BY started_at") == [
+        ("feed-1", "done"),
+        ("feed-2", "unchanged"),
+    ]
+
+

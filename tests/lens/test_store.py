@@ -96,6 +96,33 @@ def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3
     assert [row["import_id"] for row in store.imports(catalog, feed_id="f", limit=2)] == ["i3", "i2"]
 
 
+@pytest.mark.parametrize(
+    ("given", "index"), [({"feed_id": "f"}, "imports_feed"), ({"shop": "a"}, "imports_shop")], ids=["feed", "shop"]
+)
+def test_the_imports_of_one_are_found_without_looking_through_those_of_all(
+    catalog: sqlite3.Connection, given: dict[str, str], index: str
+) -> None:
+    asked = questions(catalog)
+
+    store.imports(catalog, **given)  # type: ignore[arg-type]
+
+    [(question, plan)] = [(one, plan_of(catalog, one)) for one in asked]
+    assert index in plan, question
+    assert "SCAN" not in plan, question
+
+
+def questions(catalog: sqlite3.Connection) -> list[str]:
+    """What the catalog is asked from now on, with the values in it."""
+    asked: list[str] = []
+    catalog.set_trace_callback(asked.append)
+    return asked
+
+
+def plan_of(catalog: sqlite3.Connection, question: str) -> str:
+    catalog.set_trace_callback(None)
+    return "\n".join(row["detail"] for row in catalog.execute(f"EXPLAIN QUERY PLAN {question}"))
+
+
 def test_a_block_that_raises_changes_nothing(catalog: sqlite3.Connection) -> None:
     def interrupted() -> None:
         with store.writing(catalog):
@@ -127,9 +154,9 @@ def test_an_older_catalog_is_brought_up_to_date_with_all_that_it_holds(tmp_path:
     path, new = tmp_path / "old.db", tmp_path / "new.db"
     with closing(store.open_catalog(path)) as catalog, catalog:
         put(catalog, 1)
-        for later in range(version, store.VERSION):
-            for name in re.findall(r"CREATE TABLE (\w+)", store.CHANGES[later]):
-                catalog.execute(f"DROP TABLE {name}")
+        for later in reversed(range(version, store.VERSION)):
+            for kind, name in reversed(re.findall(r"CREATE (TABLE|INDEX) (\w+)", store.CHANGES[later])):
+                catalog.execute(f"DROP {kind} {name}")
         catalog.execute(f"PRAGMA user_version = {version}")
 
     with closing(store.open_catalog(path)) as catalog, closing(store.open_catalog(new)) as fresh:

@@ -29,7 +29,10 @@ ONE_IN = 3
 """A full feed that loses more than one in so many of its offers waits for a person."""
 
 TOLD_IMPORTS = 30
-"""Of a feed's newest imports it is kept what they left out and mended; how older ones ended stays."""
+"""Of a feed's newest imports it is kept what they left out and mended; how older ones ended stays.
+
+Of its polls that found nothing new, so many are kept.
+"""
 
 _WEB = ("http://", "https://")
 
@@ -165,6 +168,7 @@ def note_unchanged(folder: Path, order: Order, reason: str, *, now: float | None
         with store.writing(catalog):
             _write_import(catalog, same, at)
             _write_end(catalog, same, at)
+            _forget_unchanged(catalog, order.feed_id)
         return same
 
 
@@ -179,10 +183,10 @@ def note_failed(folder: Path, order: Order, reason: str, *, now: float | None = 
 
 def find_import(catalog: sqlite3.Connection, import_id: str) -> Imported:
     """By its id, or by the last letters of it. Raises NotFoundError."""
-    found = catalog.execute(
-        "SELECT * FROM imports WHERE import_id = ? OR (length(?) >= 4 AND substr(import_id, -length(?)) = ?) LIMIT 2",
-        (import_id,) * 4,
-    ).fetchall()
+    found = catalog.execute("SELECT * FROM imports WHERE import_id = ?", (import_id,)).fetchall()
+    if not found and len(import_id) >= 4:
+        ending = "SELECT * FROM imports WHERE substr(import_id, -length(?)) = ? LIMIT 2"
+        found = catalog.execute(ending, (import_id,) * 2).fetchall()
     if len(found) != 1:
         raise NotFoundError(f"there is no import {import_id!r}; `vitrina lens feeds list` shows those that are held")
     row = found[0]
@@ -404,6 +408,15 @@ def _write_end(catalog: sqlite3.Connection, ended: Imported, at: float) -> None:
             f" LIMIT 1 OFFSET {TOLD_IMPORTS}))",
             (ended.feed_id, ended.feed_id),
         )
+
+
+def _forget_unchanged(catalog: sqlite3.Connection, feed_id: str) -> None:
+    """A feed may be polled every few minutes for years."""
+    catalog.execute(
+        "DELETE FROM imports WHERE feed_id = ? AND state = ? AND started_at <= (SELECT started_at FROM imports"  # noqa: S608
+        f" WHERE feed_id = ? AND state = ? ORDER BY started_at DESC LIMIT 1 OFFSET {TOLD_IMPORTS})",
+        (feed_id, UNCHANGED, feed_id, UNCHANGED),
+    )
 
 
 def _keep_rejects(catalog: sqlite3.Connection, import_id: str) -> None:

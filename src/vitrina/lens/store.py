@@ -20,7 +20,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 4
+VERSION = 5
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -67,6 +67,7 @@ CREATE TABLE imports(
     offers INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
     gone INTEGER NOT NULL DEFAULT 0, unchanged INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX imports_feed ON imports(feed_id, started_at);
+CREATE INDEX imports_shop ON imports(shop, started_at);
 CREATE TABLE rejects(import_id TEXT NOT NULL, line INTEGER NOT NULL, offer_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX rejects_import ON rejects(import_id);
 CREATE TABLE notes(
@@ -91,6 +92,9 @@ CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE notes(
     import_id TEXT NOT NULL, position INTEGER NOT NULL, note TEXT NOT NULL,
     PRIMARY KEY(import_id, position)) WITHOUT ROWID;
+""",
+    4: """
+CREATE INDEX imports_shop ON imports(shop, started_at);
 """,
 }
 """What makes a file of this version one of the next; beside each new VERSION there is a line here."""
@@ -304,10 +308,12 @@ def imports(
     connection: sqlite3.Connection, *, feed_id: str | None = None, shop: str | None = None, limit: int = 50
 ) -> list[sqlite3.Row]:
     """The newest first, of one feed, of one shop, or of all."""
+    given = {"feed_id": feed_id, "shop": shop}
+    values = {name: value for name, value in given.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in values) or "true"  # no more: coalesce(?, name) leads to no index
     return connection.execute(
-        "SELECT * FROM imports WHERE feed_id = coalesce(?, feed_id) AND shop = coalesce(?, shop)"
-        " ORDER BY started_at DESC, import_id DESC LIMIT ?",
-        (feed_id, shop, limit),
+        f"SELECT * FROM imports WHERE {where} ORDER BY started_at DESC, import_id DESC LIMIT ?",  # noqa: S608
+        (*values.values(), limit),
     ).fetchall()
 
 
