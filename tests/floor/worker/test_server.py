@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -108,6 +111,35 @@ def test_who_says_nothing_or_takes_nothing_holds_up_nobody(
     finally:
         for line in silent:
             line.close()
+
+
+HANGS = """
+import socket, sys
+from pathlib import Path
+from vitrina.floor.worker.address import socket_name
+from vitrina.work.sockets import listen, run_folder
+lines = [listen(run_folder(Path(sys.argv[1])) / socket_name("hung", str(one)), backlog=4)[0] for one in range(20)]
+print("listens", flush=True)
+sys.stdin.readline()
+asked = 0
+for line in lines:
+    caller, _ = line.accept()
+    asked += bool(caller.recv(100))
+print(asked)
+"""
+
+
+def test_a_process_that_hangs_is_waited_for_once_however_many_cameras_it_has(home: Path, server: Server) -> None:
+    server.open(DOOR, reply)
+    with subprocess.Popen([sys.executable, "-c", HANGS, home], stdin=PIPE, stdout=PIPE, text=True) as hangs:
+        assert hangs.stdout is not None
+        assert hangs.stdout.readline() == "listens\n"
+
+        healths = all_health(home)
+
+        asked, _ = hangs.communicate("\n", timeout=60)
+    assert [one["camera"] for one in healths] == ["door"]
+    assert asked == "1\n"
 
 
 def test_many_at_once_are_answered_or_turned_away_and_the_server_goes_on(home: Path, server: Server) -> None:
