@@ -247,6 +247,49 @@ def test_after_a_month_a_server_is_asked_whether_a_picture_changed(tmp_path: Pat
     assert fetch(tmp_path, now=NOW + RECHECK_S + 1) == {}
 
 
+def test_letters_of_other_scripts_and_fragments_stand_in_an_address(tmp_path: Path, shop: Shop) -> None:
+    shop.answers["/%D1%84%D0%BE%D1%82%D0%BE.jpg?n=%C3%A4"] = jpeg()
+    offers(tmp_path, f"{shop.address}/фото.jpg?n=ä#top")
+
+    assert fetch(tmp_path) == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[cdn.example/a.jpg", "https://cdn\u2100.example/a.jpg", "https://a:b@c.example/"]
+)
+def test_what_is_no_address_is_told_once_and_the_rest_goes_on(tmp_path: Path, shop: Shop, url: str) -> None:
+    shop.answers["/good.jpg"] = jpeg()
+    offers(tmp_path, url, f"{shop.address}/good.jpg")
+
+    assert fetch(tmp_path) == {"failed": 1, "ok": 1}
+    assert "expected an address such as https://" in said(tmp_path)[url.rpartition("/")[2]][1]
+
+
+def test_a_picture_that_cannot_be_kept_is_tried_later_and_not_at_once_again(tmp_path: Path, shop: Shop) -> None:
+    shop.answers["/a.jpg"] = jpeg()
+    offers(tmp_path, f"{shop.address}/a.jpg")
+    (tmp_path / "pictures").write_text("no folder")  # as good as one that somebody else owns
+
+    assert fetch(tmp_path) == {"retry": 1}
+    assert fetch(tmp_path) == {}
+    (tmp_path / "pictures").unlink()
+    assert fetch(tmp_path, now=NOW + RETRY_AFTER_S[0]) == {"ok": 1}
+
+
+def test_an_error_that_nobody_expected_is_an_outcome_too(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("vitrina.lens.pictures.read_photo", broken)
+    shop.answers["/a.jpg"] = shop.answers["/b.jpg"] = jpeg()
+    offers(tmp_path, f"{shop.address}/a.jpg", f"{shop.address}/b.jpg")
+
+    assert fetch(tmp_path) == {"retry": 2}
+    assert fetch(tmp_path) == {}
+
+
 def test_files_that_an_import_was_allowed_are_read(tmp_path: Path) -> None:
     (tmp_path / "my picture.jpg").write_bytes(jpeg())
     offers(tmp_path, f"file://{tmp_path}/my%20picture.jpg", f"file://{tmp_path}/nowhere.jpg")

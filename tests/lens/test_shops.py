@@ -109,6 +109,34 @@ def test_a_feed_is_added_once_and_saved_as_often_as_one_likes(database: Database
         assert len(shops.list_feeds(session, shop="best")) == 1
 
 
+def test_feeds_that_differ_in_their_number_are_two_and_a_new_key_is_the_same_feed(
+    database: Database, box: SecretBox
+) -> None:
+    export = "https://export.example/?user=me&code={code}&feed_id={number}"
+    with database.session() as session:
+        shops.save_shop(session, "best", by="me", currency="EUR")
+        first = shops.save_feed(session, "best", FeedSettings(export.format(code=1, number=7)), box=box, by="me")
+        other = shops.save_feed(session, "best", FeedSettings(export.format(code=1, number=8)), box=box, by="me")
+        again = shops.save_feed(session, "best", FeedSettings(export.format(code=2, number=7)), box=box, by="me")
+
+        assert first.feed_id == again.feed_id != other.feed_id
+        assert shops.feed_source(again, box) == export.format(code=2, number=7)
+        assert shops.feed_source(other, box) == export.format(code=1, number=8)
+
+
+def test_when_a_feed_is_removed_the_shops_others_are_imported_anew(database: Database, box: SecretBox) -> None:
+    with database.session() as session:
+        shops.save_shop(session, "best", by="me", currency="EUR")
+        old, new = (
+            shops.add_feed(session, "best", FeedSettings(f"/data/{name}.xml"), box=box, by="me") for name in "ab"
+        )
+        shops.keep_version(session, new.feed_id, '"1"', "Sunday")
+        shops.remove_feed(session, old.feed_id, by="me")
+        session.refresh(new)
+
+        assert (new.etag, new.last_modified) == ("", "")
+
+
 def test_a_feed_can_be_removed(database: Database, box: SecretBox) -> None:
     with database.session() as session:
         shops.save_shop(session, "best", by="me", currency="EUR")

@@ -67,6 +67,24 @@ def test_whatever_is_typed_is_words_and_never_an_operator(catalog: sqlite3.Conne
     words.search(catalog, text, limit=3)
 
 
+def test_the_index_is_asked_once_for_all_given_offers(catalog: sqlite3.Connection) -> None:
+    """FTS5 would else look every word up anew for each of thousands of offers."""
+    asked: list[str] = []
+    catalog.set_trace_callback(asked.append)
+    words.matching(catalog, "leather", [1, 2, 3, 4])
+    catalog.set_trace_callback(None)
+
+    plans = [row["detail"] for row in catalog.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+
+    assert any("offer_words" in plan for plan in plans)
+    assert not any("INDEX 0:=" in plan for plan in plans), plans
+
+
+def test_one_letter_is_a_word_by_itself_and_no_beginning(catalog: sqlite3.Connection) -> None:
+    assert words.search(catalog, "l", limit=5) == []
+    assert words.search(catalog, "le", limit=5) == [1, 4]
+
+
 @pytest.mark.parametrize("text", ['"', "red OR", "NOT boots", "a* b^2", "name:red", "(red", "col:*", "NEAR(red boots)"])
 def test_operators_of_the_index_are_words(catalog: sqlite3.Connection, text: str) -> None:
     assert isinstance(words.search(catalog, text, limit=3), list)

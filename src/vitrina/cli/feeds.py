@@ -356,10 +356,11 @@ def _set_up(
             )
         elif currency:
             shops.save_shop(session, slug, by=whoami(), currency=currency)
-        known = shops.feed_of(session, slug, given.source)
+        box = SecretBox(settings.home)
+        known = shops.feed_of(session, slug, given.source, box=box)
         if known is not None:
             given = shops.with_schedule(given, known)
-        feed = shops.save_feed(session, slug, given, box=SecretBox(settings.home), by=whoami())
+        feed = shops.save_feed(session, slug, given, box=box, by=whoami())
         return feed, shops.find_shop(session, slug)
 
 

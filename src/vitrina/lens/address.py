@@ -16,6 +16,9 @@ SCHEMES = ("http", "https")
 
 _USER = re.compile(r"(?<=://)(?P<user>[^/?#@:]*):(?P<secret>[^/?#]*)@")
 
+_KEY = re.compile("token|key|code|pass|pwd|secret|sig|hash|auth|user|login|session|expires", re.IGNORECASE)
+"""Names of parameters whose values change while the feed stays the same."""
+
 
 def is_address(text: str) -> bool:
     return text.partition("://")[0].lower() in SCHEMES
@@ -39,6 +42,16 @@ def hide(address: str) -> tuple[str, tuple[str, ...]]:
         secrets.append(value if equals else part)
         parts.append(f"{key}={HIDDEN}" if equals else HIDDEN)
     return f"{head}?{'&'.join(parts)}", tuple(secrets)
+
+
+def names_the_same(one: str, other: str) -> bool:
+    """Whether two addresses are one feed's: alike but for a password and for values of the query that are keys."""
+
+    def named(address: str) -> tuple[str, list[str]]:
+        head, _, query = address.partition("?")
+        return _USER.sub("", head), [part for part in query.split("&") if not _KEY.search(part.partition("=")[0])]
+
+    return named(one) == named(other)
 
 
 def reveal(shown: str, secrets: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from vitrina.errors import DeniedError, InputError, LimitError, VitrinaError
 from vitrina.lens import store
+from vitrina.lens.link import NETWORKS, make_link
 from vitrina.lens.photo import read_photo, to_webp
 from vitrina.outlet.download import UNKNOWN, Version, download
 
@@ -179,6 +180,7 @@ def fetch_again(catalog: sqlite3.Connection, shas: Collection[str]) -> None:
                 " reason = 'the picture that was kept is damaged' WHERE sha256 = ?",
                 [(sha,) for sha in shas],
             )
+            store.note_change(catalog)
 
 
 def _outcomes(folder: Path, wanted: Collection[Due], manners: Manners) -> Iterator[Outcome]:
@@ -204,10 +206,18 @@ def _lanes(wanted: Collection[Due], manners: Manners) -> list[list[Due]]:
     """A host's addresses in a few lanes; files in as many as there may be."""
     by_host: dict[str, list[Due]] = defaultdict(list)
     for one in wanted:
-        by_host[urlsplit(one.url).netloc.rpartition("@")[2].lower()].append(one)
+        by_host[_host(one.url)].append(one)
     return [
         lane for host, some in by_host.items() for lane in _split(some, manners.a_host if host else manners.at_once)
     ]
+
+
+def _host(url: str) -> str:
+    """Empty for a file, and for what is no address: `fetch` says so."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
 
 
 def _split(some: list[Due], count: int) -> list[list[Due]]:
@@ -223,11 +233,18 @@ def _go_along(
             polite_s = manners.pause_s if number and not one.url.startswith("file:") else 0.0
             if stop.wait(polite_s):
                 return
-            done.put(fetch(folder, one, manners))
-    except Exception:  # the edge of a thread; the pictures that are left are due still
-        logger.exception("fetching pictures of one host ended")
+            done.put(_fetched(folder, one, manners))
     finally:
         done.put(None)
+
+
+def _fetched(folder: Path, one: Due, manners: Manners) -> Outcome:
+    """Whatever happens has an outcome, or the same pictures would be due again and again."""
+    try:
+        return fetch(folder, one, manners)
+    except Exception as error:  # the edge of a thread
+        logger.exception("fetching picture %d", one.picture_key)
+        return _failed(one, error)
 
 
 def fetch(folder: Path, one: Due, manners: Manners = POLITE) -> Outcome:
@@ -237,10 +254,10 @@ def fetch(folder: Path, one: Due, manners: Manners = POLITE) -> Outcome:
         if content is None:
             return Outcome(one.picture_key, OK, version=version)
         picture = read_photo(_unpacked(content), largest_mp=LARGEST_MP, name="what came")
+        sha256 = hashlib.sha256(content).hexdigest()
+        _keep(thumbnail_path(folder, sha256), to_webp(picture, longest_px=LONGEST_PX))
     except (VitrinaError, OSError) as error:
         return _failed(one, error)
-    sha256 = hashlib.sha256(content).hexdigest()
-    _keep(thumbnail_path(folder, sha256), to_webp(picture, longest_px=LONGEST_PX))
     height, width = picture.shape[:2]
     return Outcome(one.picture_key, OK, sha256=sha256, version=version, width=width, height=height)
 
@@ -258,7 +275,7 @@ def _content(folder: Path, one: Due, manners: Manners) -> tuple[bytes | None, Ve
     with tempfile.TemporaryDirectory(dir=parent) as place:
         to = Path(place) / "picture"
         got = download(
-            one.url,
+            _address(one.url),
             to,
             known=one.version if is_kept else UNKNOWN,
             allow_private=one.allow_private,
@@ -268,6 +285,14 @@ def _content(folder: Path, one: Due, manners: Manners) -> tuple[bytes | None, Ve
             deadline_s=manners.deadline_s,
         )
         return (None if got.is_unchanged else to.read_bytes()), got.version
+
+
+def _address(url: str) -> str:
+    """As it stands in a request: letters of other scripts encoded, without a fragment."""
+    try:
+        return make_link(NETWORKS["direct"], url, sub_ids={}).url.partition("#")[0]
+    except InputError as error:  # no try will mend it
+        raise DeniedError(str(error)) from error
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -316,3 +341,5 @@ def _write_down(catalog: sqlite3.Connection, some: Collection[Outcome], now: flo
             " WHERE picture_key = ?",
             rows,
         )
+        if any(one.sha256 for one in some):
+            store.note_change(catalog)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import ConflictError, InputError, NotFoundError
-from vitrina.lens.address import check_address, hide, is_address, reveal
+from vitrina.lens.address import check_address, hide, is_address, names_the_same, reveal
 from vitrina.product import check_currency, new_id
 from vitrina.storage.audit import record
 from vitrina.storage.database import Base
@@ -174,17 +174,18 @@ def find_feed(session: Session, feed_id: str) -> LensFeed:
     return found[0]
 
 
-def feed_of(session: Session, shop: str, source: str) -> LensFeed | None:
-    """The shop's feed with this source, whatever its secrets are."""
+def feed_of(session: Session, shop: str, source: str, *, box: SecretBox) -> LensFeed | None:
+    """The shop's feed with this source, whatever its keys are; another number of a feed in its query is another one."""
     shown = hide(source)[0] if is_address(source) else source
-    return session.scalar(sa.select(LensFeed).where(LensFeed.shop == shop, LensFeed.source == shown).limit(1))
+    alike = sa.select(LensFeed).where(LensFeed.shop == shop, LensFeed.source == shown).order_by(LensFeed.feed_id)
+    return next((row for row in session.scalars(alike) if names_the_same(feed_source(row, box), source)), None)
 
 
 def add_feed(session: Session, shop: str, given: FeedSettings, *, box: SecretBox, by: str) -> LensFeed:
     """Raises InputError for what does not fit, ConflictError when the shop has a feed with this source."""
     find_shop(session, shop)
     _check_feed(given)
-    if feed_of(session, shop, given.source) is not None:
+    if feed_of(session, shop, given.source, box=box) is not None:
         raise ConflictError(f"shop {shop} has this feed already; `vitrina lens feeds list` shows it")
     feed = LensFeed(feed_id=new_id(), shop=shop, active=True, etag="", last_modified="", created_at=datetime.now(UTC))
     _fill(feed, given, box)
@@ -196,7 +197,7 @@ def add_feed(session: Session, shop: str, given: FeedSettings, *, box: SecretBox
 
 def save_feed(session: Session, shop: str, given: FeedSettings, *, box: SecretBox, by: str) -> LensFeed:
     """The shop's feed with this source, made or changed to what is given."""
-    feed = feed_of(session, shop, given.source)
+    feed = feed_of(session, shop, given.source, box=box)
     if feed is None:
         return add_feed(session, shop, given, box=box, by=by)
     _check_feed(given)
@@ -229,8 +230,13 @@ def note_decision(session: Session, import_id: str, shop: str, what: str, *, by:
 
 
 def remove_feed(session: Session, feed_id: str, *, by: str) -> LensFeed:
-    """Its offers stay in the catalog until `importing.retire_feed` ends them."""
+    """Its offers stay in the catalog until `importing.retire_feed` ends them.
+
+    What another feed of the shop has of them too comes back with its next import, so that must not be left out because
+    its server says that nothing changed.
+    """
     feed = find_feed(session, feed_id)
+    session.execute(sa.update(LensFeed).where(LensFeed.shop == feed.shop).values(etag="", last_modified=""))
     record(session, by, "lens.feed.remove", f"lens-feed:{feed.feed_id}", _told_feed(feed), None)
     session.delete(feed)
     session.flush()

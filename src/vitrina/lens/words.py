@@ -65,7 +65,8 @@ def query(text: str, *, every: bool = True) -> str | None:
     Each word is quoted, so that nothing typed is taken for an operator; it may be the beginning of an offer's word,
     which also finds most inflected forms where it is cut by `_stem`.
     """
-    words = [f'"{_stem(word)}"*' for word in terms(text)]
+    # One letter begins a good part of all words: it is a word by itself, such as a size.
+    words = [f'"{_stem(word)}"' + ("*" if len(word) > 1 else "") for word in terms(text)]
     return (" AND " if every else " OR ").join(words) or None
 
 
@@ -94,7 +95,7 @@ def matching(catalog: sqlite3.Connection, text: str, offer_keys: Sequence[int]) 
             return {}
         marks = ",".join("?" * len(wanted))
         rows = catalog.execute(
-            f"SELECT rowid FROM offer_words WHERE offer_words MATCH ? AND rowid IN ({marks})"  # noqa: S608
+            f"SELECT rowid FROM offer_words WHERE offer_words MATCH ? AND +rowid IN ({marks})"  # noqa: S608 - the + keeps FTS5 from asking once for each
             f" ORDER BY bm25(offer_words, {_weights()}), rowid",
             (asked, *wanted),
         ).fetchall()

@@ -391,6 +391,12 @@ def test_a_row_with_too_many_columns_is_rejected_and_one_with_too_few_is_filled(
     assert isinstance(found[1], Offer)
 
 
+def test_a_field_as_long_as_a_line_may_be_loses_no_row() -> None:
+    found = offers(HEAD + row(1) + row(2, "Shoe " * 100_000) + row(3))
+
+    assert [(one.line, one.offer_id) for one in found] == [(2, "1"), (3, "2"), (4, "3")]
+
+
 def test_a_line_without_end_takes_no_memory() -> None:
     found = list(reading(HEAD + row(1) + "2," + "x" * 5_000_000 + "\n" + row(3)))
 
