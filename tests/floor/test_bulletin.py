@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.floor.bulletin import camera_events, day_data, hour_data, readings, summary
-from vitrina.floor.layout import CameraLayout, Layout, Plan, Shop, Zone
+from vitrina.floor.layout import CameraLayout, Hours, Layout, Plan, Shop, Zone
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.running import RunningDay, running_day
 from vitrina.floor.setup.shops import load_shop
@@ -144,6 +144,22 @@ def test_today_until_now_is_what_the_page_counts(chain_home: Any) -> None:
     assert running.inside is not None
     assert abs(running.inside - (figures.occupancy[-1]["people"] or 0)) <= 3  # the page also looks who is seen in zones
     assert sum(count for count, _ in running.zones.values()) > 100
+
+
+def test_nobody_is_inside_once_the_shop_has_closed(chain_home: Any) -> None:
+    now, lake = datetime(2026, 3, 10, 15, 30, tzinfo=UTC), chain_home.lake()
+    database = chain_home.database()
+    with database.reading() as session:
+        shop = load_shop(session, "demo-berlin")
+    database.dispose()
+
+    def inside(*hours: Hours) -> int | None:
+        return running_day(lake, replace(shop, opens=(hours,) * 7), now).inside
+
+    open_until_20, closed_at_16 = Hours(time(9), time(20)), Hours(time(14), time(16))
+    assert (inside(open_until_20) or 0) > 0
+    assert inside(Hours(time(9), time(13)), closed_at_16) == 0
+    assert inside() == inside(Hours(time(4), time(4))) == inside(open_until_20)
 
 
 def test_a_day_and_its_hours_are_told_as_the_page_shows_them(chain_home: Any) -> None:

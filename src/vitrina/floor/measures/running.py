@@ -32,7 +32,8 @@ class RunningDay:
     """What was counted since the business day began.
 
     lines: slug and direction to crossings. zones: slug to visits that ended, and their seconds together.
-    inside: entries minus exits at the entrances, never below none; None without an entrance.
+    inside: entries minus exits at the entrances, never below none; none once the shop has closed for the day; None
+    without an entrance.
     """
 
     day: date
@@ -47,6 +48,7 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     """Two small questions to the lake; rows of people known to be staff are left out."""
     from ibis import _  # not before somebody asks: the process that only delivers does without it
 
+    from vitrina.floor.measures.day import opening_times
     from vitrina.floor.measures.queries import customer_visits
 
     clock = ShopClock(shop.timezone, shop.day_starts)
@@ -57,13 +59,16 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     visits = customer_visits(tables).group_by("zone_id").agg(n=_.count(), dwell_s=_.dwell_s.sum()).to_pyarrow()
     lines = Counter(zip(crossings["line_id"].to_pylist(), crossings["direction"].to_pylist(), strict=True))
     entrances = [line.slug for line in shop.layout.lines if line.kind == "entrance"]
+    closes_us = max((until for _, until in opening_times(shop, day)), default=None)
+    closed = closes_us is not None and closes_us <= now.timestamp() * 1e6
+    inside = 0 if closed else _inside(crossings, entrances, clock.day_bounds(day)[0], now)
     return RunningDay(
         day=day,
         lines=dict(lines),
         zones={row["zone_id"]: (row["n"], float(row["dwell_s"])) for row in visits.to_pylist()},
         footfall=sum(lines[entrance, "in"] for entrance in entrances) if entrances else None,
         simulated=any(crossings["simulated"].to_pylist()),
-        inside=_inside(crossings, entrances, clock.day_bounds(day)[0], now) if entrances else None,
+        inside=inside if entrances else None,
     )
 
 
