@@ -17,6 +17,7 @@ from vitrina.lens import pictures, store
 from vitrina.lens.importing import Order, Part, import_feed
 from vitrina.lens.index import BruteIndex, Filter, Index, entry_id, split_entry
 from vitrina.lens.places import bring_up, indexed_model, retire_others
+from vitrina.lens.product import refresh_products
 from vitrina.lens.sync import Synced, sync
 from vitrina.lens.vectors import VectorStore
 from vitrina.models.library import find_model
@@ -45,16 +46,23 @@ def draw(folder: Path, *names: str) -> None:
         blocks.resize((96, 96)).save(folder / f"{name}.png")
 
 
-def take_in(settings: Settings, folder: Path, *offers: tuple[str, int, str], shop: str = "best") -> None:
-    """offers: id, price and picture of all that the shop has."""
+def take_in(
+    settings: Settings,
+    folder: Path,
+    *offers: tuple[str, int, str],
+    shop: str = "best",
+    now: float | None = None,
+    more: str = "",
+) -> None:
+    """offers: id, price and picture of all that the shop has. more: of each."""
     records = "".join(
         f'<offer id="{name}" available="true"><url>https://{shop}.example/{name}</url><price>{price}</price>'
-        f"<name>Shoe {name}</name><picture>{picture}.png</picture></offer>"
+        f"<name>Shoe {name}</name><picture>{picture}.png</picture>{more}</offer>"
         for name, price, picture in offers
     )
     feed = f"<yml_catalog><shop><offers>{records}</offers></shop></yml_catalog>".encode()
     order = Order(shop, f"feed-{shop}", currency="EUR", allow_files=True)
-    import_feed(settings.lens, order, [Part("feed.xml", lambda: BytesIO(feed), folder=folder)])
+    import_feed(settings.lens, order, [Part("feed.xml", lambda: BytesIO(feed), folder=folder)], now=now)
 
 
 def shas(settings: Settings) -> dict[str, str]:
@@ -109,6 +117,34 @@ def test_only_one_at_a_time(settings: Settings, model: Model) -> None:
     with pytest.raises(ConflictError, match="another `vitrina lens sync`"):
         sync(settings, model, BruteIndex())
     os.close(lock)
+
+
+def test_an_import_that_began_before_the_products_were_merged_and_ended_later_counts(
+    settings: Settings, tmp_path: Path
+) -> None:
+    draw(tmp_path, "a")
+    gtin = "<barcode>4006381333931</barcode>"
+    take_in(settings, tmp_path, ("1", 10, "a"), now=200.0, more=gtin)
+    take_in(settings, tmp_path, ("1", 10, "a"), shop="other", now=150.0)
+    with closing(store.open_catalog(settings.lens / "catalog.db")) as catalog:
+        before = refresh_products(catalog)
+        take_in(settings, tmp_path, ("1", 10, "a"), shop="other", now=100.0, more=gtin)
+        after, again = refresh_products(catalog), refresh_products(catalog)
+
+    assert (before.products, after.products, again) == (2, 1, replace(after, is_new=False))
+
+
+def test_whether_products_are_stale_is_known_without_a_look_at_the_offers(settings: Settings, tmp_path: Path) -> None:
+    draw(tmp_path, "a")
+    take_in(settings, tmp_path, ("1", 10, "a"))
+    with closing(store.open_catalog(settings.lens / "catalog.db")) as catalog:
+        refresh_products(catalog)
+        asked: list[str] = []
+        catalog.set_trace_callback(asked.append)
+        take_in(settings, tmp_path, ("1", 10, "a"))  # as it was
+
+        assert not refresh_products(catalog).is_new
+    assert not [question for question in asked if "FROM offers" in question or "FROM pictures" in question]
 
 
 # ── the index alone ─────────────────────────────────────────────────────────────────────────────

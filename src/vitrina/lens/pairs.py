@@ -74,6 +74,8 @@ def find_pairs(
         with store.writing(catalog):
             catalog.executemany("INSERT OR IGNORE INTO picture_pairs VALUES(?, ?)", confirmed)
             catalog.executemany("INSERT OR IGNORE INTO compared VALUES(?)", [(sha,) for sha in task])
+            if confirmed:
+                store.note_change(catalog)
         found += len(confirmed)
         done += len(task)
         on_progress(done, len(new))

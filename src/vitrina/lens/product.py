@@ -297,8 +297,5 @@ def _facts(catalog: sqlite3.Connection) -> list[Facts]:
 
 
 def _mark(catalog: sqlite3.Connection, decisions: Decisions) -> str:
-    offers = catalog.execute("SELECT count(*), max(changed_at), max(gone_at) FROM offers").fetchone()
-    pictures = catalog.execute("SELECT count(*), max(fetched_at) FROM pictures WHERE state = 'ok'").fetchone()
-    pairs = catalog.execute("SELECT count(*), max(rowid) FROM picture_pairs").fetchone()
-    told = (*offers, *pictures, *pairs, sorted(decisions.apart), sorted(decisions.together))
+    told = (store.changes(catalog), sorted(decisions.apart), sorted(decisions.together))
     return blake2b(repr(told).encode(), digest_size=16).hexdigest()

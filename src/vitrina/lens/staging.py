@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrina.lens.offer import Offer, Reject
-from vitrina.lens.store import LEVELS
+from vitrina.lens.store import LEVELS, note_change
 
 KEPT_REJECTS = 1000
 """So many of an import are kept with their reasons; the others are only counted."""
@@ -195,6 +195,8 @@ def apply(catalog: sqlite3.Connection, *, shop: str, feed_id: str, now: float, i
 def look_again(catalog: sqlite3.Connection, shop: str) -> None:
     """For a staging that has waited: the catalog may have got, or lost, what it calls new or changed."""
     catalog.execute(
+    if catalog.execute("SELECT 1 FROM staging.staged LIMIT 1").fetchone():
+        note_change(catalog)
         "UPDATE staging.staged SET offer_key ="
         " (SELECT offer_key FROM offers WHERE shop = ? AND offers.offer_id = staged.offer_id)",
         (shop,),
@@ -206,7 +208,10 @@ def retire(catalog: sqlite3.Connection, shop: str, feed_id: str, now: float, *, 
     """The feed's live offers, all or those that the staging has not seen, are gone; how many."""
     where = _GONE if unseen_only else _LIVE
     catalog.execute(_forget_words(where), (shop, feed_id))
-    return catalog.execute(f"UPDATE offers SET gone_at = ? WHERE {where}", (now, shop, feed_id)).rowcount  # noqa: S608
+    gone = catalog.execute(f"UPDATE offers SET gone_at = ? WHERE {where}", (now, shop, feed_id)).rowcount  # noqa: S608
+    if gone:
+        note_change(catalog)
+    return gone
 
 
 _LIVE = "shop = ? AND feed_id = ? AND gone_at IS NULL"

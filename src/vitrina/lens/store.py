@@ -170,6 +170,20 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
     connection.commit()
 
 
+def note_change(connection: sqlite3.Connection) -> None:
+    """Offers, pictures or pairs changed within the caller's transaction. A clock would not tell: imports overlap."""
+    connection.execute(
+        "INSERT INTO kept VALUES('changes', '1')"
+        " ON CONFLICT(name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    )
+
+
+def changes(connection: sqlite3.Connection) -> int:
+    """How often something changed: as long as it stays, so does all that is made of offers and pictures."""
+    row = connection.execute("SELECT value FROM kept WHERE name = 'changes'").fetchone()
+    return int(row[0]) if row else 0
+
+
 def offer_of(row: sqlite3.Row, pictures: Iterable[str] = ()) -> Offer:
     """row: of `offers`, with every column. pictures: their addresses, which stand in another table."""
     currency, old = row["currency"], row["old_price_minor"]
