@@ -51,6 +51,14 @@ def test_a_broker_is_set_shown_and_removed(run: Run, tmp_path: Path) -> None:
         run("connect", "mqtt", "show")
 
 
+@pytest.mark.parametrize("ca", ["nothing", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "é"])
+def test_a_brokers_certificate_that_is_none_is_refused_when_it_is_set(run: Run, tmp_path: Path, ca: str) -> None:
+    (tmp_path / "ca.pem").write_text(ca)
+
+    with pytest.raises(InputError, match="ca: expected certificates in PEM"):
+        run("connect", "mqtt", "set", "--host", "mqtt.example.org", "--tls", "--ca", str(tmp_path / "ca.pem"))
+
+
 def test_a_webhook_is_added_tested_switched_and_removed(run: Run) -> None:
     added = json.loads(
         run("connect", "webhook", "add", "https://example.org/x?key=1", "--events", "day.closed, camera.lost", "--json")

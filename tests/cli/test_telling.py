@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from vitrina.cli import bulletins
 from vitrina.cli.telling import Teller
 from vitrina.floor.setup import shopfile, shops
-from vitrina.outlet import delivery, export, webhook
+from vitrina.outlet import broker, delivery, export, webhook
+from vitrina.outlet.broker import BrokerSettings
 from vitrina.outlet.export import ExportSettings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
@@ -169,3 +171,32 @@ def test_due_exports_are_asked_for(chain_home: Any, database: Database) -> None:
 
     with database.reading() as session:
         assert [found.name for found in list_jobs(session)] == ["export.run"]
+
+
+def test_a_broker_whose_certificate_is_none_is_said_once_and_tried_again_when_it_was_changed(
+    chain_home: Any, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = SecretBox(chain_home.path)
+    given = BrokerSettings("127.0.0.1", port=1, tls=True)
+    with database.session() as session:
+        broker.set_broker(session, given, box=box, by="test").ca = "-----BEGIN CERTIFICATE-----\nnone"
+    teller = Teller(chain_home.settings, database, box, lake=chain_home.lake, health=list)
+
+    for _ in range(3):
+        teller.look()
+
+    with database.reading() as session:
+        row = broker.find_broker(session)
+    assert row is not None
+    assert not row.connected
+    assert row.status.startswith("ca: expected certificates in PEM")
+    assert caplog.text.count("ca: expected certificates in PEM") == 1
+
+    with database.session() as session:
+        broker.set_broker(session, replace(given, tls=False), box=box, by="test")
+    teller.look()
+    with database.reading() as session:
+        row = broker.find_broker(session)
+    teller.close()
+    assert row is not None
+    assert row.status.startswith(("connecting", "cannot be reached"))

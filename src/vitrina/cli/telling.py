@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from vitrina.errors import VitrinaError
 from vitrina.floor import bulletin
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.running import Expressions, RunningDay, running_day
@@ -159,18 +160,27 @@ class Teller:
         """Connect to the broker that is set, anew when somebody changed it."""
         with self._database.reading() as session:
             found = broker.find_broker(session)
-        changed = (found and found.changed_at) != (self._broker and self._broker.changed_at)
-        if changed and self._wire is not None:
-            self._wire.close()
-            self._wire = self._followed = None
+        if (found and found.changed_at) != (self._broker and self._broker.changed_at):
+            if self._wire is not None:
+                self._wire.close()
+                self._wire = self._followed = None
+            if found is not None:
+                self._connect(found)
         self._broker = found
-        if found is not None and self._wire is None:
+        if self._wire is not None and found is not None and found.status != self._wire.status:
+            self._note_status(connected=self._wire.connected.is_set(), status=self._wire.status)
+
+    def _connect(self, found: Broker) -> None:
+        """What is wrong with the settings themselves is said and not tried again before somebody changes them."""
+        try:
             password = self._box.open(found.password) if found.password else None
             client_id = f"vitrina-{self._box.derive('mqtt').hex()[:16]}"
             self._wire = BrokerWire(found, password, client_id=client_id)
+        except VitrinaError as error:
+            logger.warning("MQTT: %s", error)
+            self._note_status(connected=False, status=str(error))
+        else:
             self._followed = Followed(prefix=found.prefix, discovery_prefix=found.discovery_prefix)
-        if self._wire is not None and found is not None and found.status != self._wire.status:
-            self._note_status(connected=self._wire.connected.is_set(), status=self._wire.status)
 
     def _note_status(self, *, connected: bool, status: str) -> None:
         with self._database.session() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,9 +69,19 @@ class BrokerSettings:
             raise InputError(f"prefix: expected letters, digits, - and _ such as vitrina, got {self.prefix[:80]!r}")
         if self.discovery_prefix and not _TOPIC.fullmatch(self.discovery_prefix):
             raise InputError(f"discovery: expected a topic such as homeassistant, got {self.discovery_prefix[:80]!r}")
-        if self.ca and "BEGIN CERTIFICATE" not in self.ca:
-            raise InputError("ca: expected certificates in PEM, with BEGIN CERTIFICATE")
+        if self.ca:
+            trusting(self.ca)
         return self
+
+
+def trusting(ca: str | None) -> ssl.SSLContext:
+    """Believes in what this authority signed; None: in those that the system trusts. Raises InputError."""
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except (ssl.SSLError, TypeError) as error:  # TypeError: it is not ASCII
+        raise InputError(
+            "ca: expected certificates in PEM, with BEGIN CERTIFICATE; enter the authority's file again"
+        ) from error
 
 
 def find_broker(session: Session) -> Broker | None:

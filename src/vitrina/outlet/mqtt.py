@@ -20,8 +20,7 @@ from typing import Any, Protocol
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from vitrina.errors import InputError
-from vitrina.outlet.broker import Broker
+from vitrina.outlet.broker import Broker, trusting
 from vitrina.outlet.discovery import available_topic, node, retained
 from vitrina.outlet.reading import OFFLINE, ONLINE, Reading
 from vitrina.product import new_id
@@ -215,12 +214,5 @@ def _client(broker: Broker, password: str | None, client_id: str) -> paho.Client
     if broker.username:
         client.username_pw_set(broker.username, password)
     if broker.tls:
-        client.tls_set_context(_tls(broker.ca))
+        client.tls_set_context(trusting(broker.ca))
     return client
-
-
-def _tls(ca: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cadata=ca)
-    except ssl.SSLError as error:
-        raise InputError("ca: this is no certificate in PEM; enter the authority's file again") from error
