@@ -34,10 +34,21 @@ def test_money_of_two_currencies_is_not_added() -> None:
         Money(1, "EUR") + Money(1, "RUB")
 
 
-@pytest.mark.parametrize(("amount", "currency"), [("twelve", "EUR"), ("12", "EURO")])
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        ("twelve", "EUR"),
+        ("12", "EURO"),
+        *((amount, "EUR") for amount in ("nan", "sNaN", "inf", "-Infinity", "1e20", "1e999999", "-10000000000000.01")),
+    ],
+)
 def test_what_is_no_money_is_refused(amount: str, currency: str) -> None:
     with pytest.raises(InputError):
         Money.parse(amount, currency)
+
+
+def test_the_largest_amount_is_ten_million_millions() -> None:
+    assert Money.parse("-10000000000000", "EUR") == Money(-(10**15), "EUR")
 
 
 def test_a_sale_after_midnight_belongs_to_the_evening_before() -> None:

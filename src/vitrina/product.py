@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,6 +16,9 @@ import uuid6
 from babel.numbers import format_currency, get_currency_precision, list_currencies
 
 from vitrina.errors import InputError
+
+MOST_MINOR = 10**15
+"""Minor units that an amount has at most; sums of thousands of them still fit 64 bits."""
 
 
 def new_id() -> str:
@@ -35,12 +38,15 @@ class Money:
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> Money:
-        """`Money.parse("12.50", "EUR")`; halves are rounded away from zero. Raises InputError."""
+        """`Money.parse("12.50", "EUR")`; halves are rounded away from zero. InputError also beyond `MOST_MINOR`."""
         check_currency(currency)
         try:
             minor = Decimal(amount).scaleb(get_currency_precision(currency)).quantize(Decimal(1), ROUND_HALF_UP)
-        except InvalidOperation as error:
-            raise InputError(f"expected an amount such as 12.50, got {amount!r}") from error
+            fits = abs(minor) <= MOST_MINOR
+        except (InvalidOperation, Overflow):
+            fits = False
+        if not fits:
+            raise InputError(f"expected an amount such as 12.50, got {amount!r}")
         return cls(int(minor), currency)
 
     @property

@@ -52,6 +52,8 @@ WRONG: tuple[tuple[bytes, dict[str, str], str], ...] = (
     (b"", {"text": "boot", "box": "0.1,0.2"}, "expected fractions"),
     (b"", {"text": "boot", "box": "0.9,0.2,0.1,0.5"}, "left &lt; right"),
     (b"", {"text": "boot", "max_price": "cheap", "currency": "EUR"}, "cheap"),
+    (b"", {"text": "boot", "max_price": "nan", "currency": "EUR"}, "xpected an amount such as 12.50"),
+    (b"", {"text": "boot", "max_price": "1e20", "currency": "EUR"}, "xpected an amount such as 12.50"),
     (b"", {"text": "boot", "max_price": "20"}, "expected its currency"),
 )
 
@@ -63,6 +65,17 @@ def test_what_is_no_search_is_refused_in_words(shopper: Any) -> None:
         assert 400 <= answer.status_code < 500
         assert words in answer.text
         assert answer.headers["X-Part"] == "results"
+
+
+def test_a_program_that_names_no_real_price_is_told_so(lens_home: Any, serve: Callable[..., str]) -> None:
+    key = lens_home.key(lens_home.person("lin@example.org", ("engineer", None)), "lens.find")
+    with httpx.Client(base_url=serve(lens_home), headers={"Authorization": f"Bearer {key}"}, timeout=60) as asking:
+        for amount in ("nan", "inf", "1e20"):
+            given = {"text": "boot", "max_price": amount, "currency": "EUR"}
+            answer = asking.post("/api/v1/lens/find", data=given)
+
+            assert answer.status_code == 400
+            assert answer.json()["detail"] == f"expected an amount such as 12.50, got '{amount}'"
 
 
 def shopper_part(shopper: Any, content: bytes, fields: dict[str, str]) -> httpx.Response:
