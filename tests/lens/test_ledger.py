@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from vitrina.errors import ConflictError, NotFoundError
-from vitrina.lens import booking, clicks, ledger, networks, shops, terms, wallet
+from vitrina.lens import booking, clicks, ledger, missing, networks, shops, terms, wallet
 from vitrina.lens.booking import Told
 from vitrina.lens.ledger import Wanted
 from vitrina.lens.offer import Offer
@@ -87,6 +87,54 @@ def test_another_action_of_an_order_is_another_cashback(database: Database, clic
     assert take(database, click, order_id="A2").changed
     with database.reading() as session:
         assert len(ledger.list_cashback(session)) == 3
+
+
+def miss(database: Database, click: str, order_id: str) -> None:
+    with database.session() as session:
+        owner = clicks.find_click(session, click).wallet  # type: ignore[union-attr]
+        missing.miss(session, str(owner), click, order_id=order_id, note="", now=NOW)
+
+
+def find(database: Database, click: str) -> str:
+    with database.session() as session:
+        return missing.answer(session, click, found=True, words="here it is", who="me", now=NOW).state
+
+
+def orders(database: Database) -> set[tuple[str, str, str]]:
+    with database.reading() as session:
+        return {(one.network, one.order_id, one.state) for one in ledger.list_cashback(session)}
+
+
+@pytest.mark.parametrize("written", ["A-7", "#a7 "])
+@pytest.mark.parametrize("state", ["pending", "approved", "rejected"])
+def test_a_missed_order_that_the_network_told_meanwhile_counts_once(
+    database: Database, click: str, written: str, state: str
+) -> None:
+    miss(database, click, written)
+    take(database, click, state, order_id="A-7")
+
+    assert find(database, click) == "found"
+    assert orders(database) == {("admitad", "A-7", state)}
+
+
+@pytest.mark.parametrize("written", ["A-7", "#a7 "])
+def test_a_network_that_tells_a_missed_order_twice_after_the_answer_adds_none(
+    database: Database, click: str, written: str
+) -> None:
+    miss(database, click, written)
+    find(database, click)
+    for _ in range(2):
+        take(database, click, "approved", order_id="A-7")
+
+    assert orders(database) == {("admitad", "A-7", "approved")}
+
+
+def test_a_missed_order_beside_another_of_the_same_click_is_entered(database: Database, click: str) -> None:
+    miss(database, click, "A-7")
+    take(database, click, order_id="A-8")
+    find(database, click)
+
+    assert orders(database) == {("admitad", "A-8", "pending"), ("by-hand", "A-7", "pending")}
 
 
 def test_an_order_moves_along_the_allowed_ways_only(database: Database, click: str) -> None:

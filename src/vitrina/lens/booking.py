@@ -94,10 +94,12 @@ def _find_or_add(session: Session, told: Conversion, who: str, now: datetime) ->
     found = _locked(session, told)
     if found is not None:
         return found, False
-    found = _by_hand(session, told)
+    _hold_click(session, told.sub_id)
+    found = _told_before(session, told)
     if found is not None:
-        found.network, found.action = told.network, told.action
-        _note(session, found, found.state, found.state, who=who, why=_why(told, found), now=now)
+        if told.network != BY_HAND:
+            found.network, found.order_id, found.action = told.network, told.order_id, told.action
+            _note(session, found, found.state, found.state, who=who, why=_why(told, found), now=now)
         return found, False
     row = _new(session, told, now)
     try:
@@ -122,12 +124,26 @@ def _locked(session: Session, told: Conversion) -> LensCashback | None:
     return session.scalar(query.with_for_update().execution_options(populate_existing=True))
 
 
-def _by_hand(session: Session, told: Conversion) -> LensCashback | None:
-    """The same order of the same click, entered by a person before the network reported it: it must not count twice."""
-    query = sa.select(LensCashback).where(
-        LensCashback.network == BY_HAND, LensCashback.order_id == told.order_id, LensCashback.click_id == told.sub_id
-    )
-    return None if told.network == BY_HAND else session.scalar(query.with_for_update())
+def _hold_click(session: Session, click_id: str) -> None:
+    """So that a person and a network who bring an order of one click at once come one after the other."""
+    session.execute(sa.select(LensClick.click_id).where(LensClick.click_id == click_id).with_for_update())
+
+
+def _told_before(session: Session, told: Conversion) -> LensCashback | None:
+    """The same order of the same click, from a person where a network tells it now, or the other way round.
+
+    It must not count twice, also where the shopper wrote `#a7` and the network says `A-7`.
+    """
+    query = sa.select(LensCashback).where(LensCashback.click_id == told.sub_id).order_by(LensCashback.ordered_at)
+    if told.network != BY_HAND:
+        query = query.where(LensCashback.network == BY_HAND)
+    rows = session.scalars(query.with_for_update().execution_options(populate_existing=True))
+    return next((row for row in rows if _plain(row.order_id) == _plain(told.order_id)), None)
+
+
+def _plain(order_id: str) -> str:
+    """Letters and digits alone, where there are any."""
+    return "".join(filter(str.isalnum, order_id)).casefold() or order_id
 
 
 def _new(session: Session, told: Conversion, now: datetime) -> LensCashback:

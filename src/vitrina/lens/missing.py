@@ -75,7 +75,10 @@ def list_missing(session: Session, *, state: str = OPEN, limit: int = 200) -> li
 
 
 def answer(session: Session, click_id: str, *, found: bool, words: str, who: str, now: datetime) -> LensMissing:
-    """Found: the order goes into the ledger by hand, as pending. Raises NotFoundError, ConflictError once answered."""
+    """Found: the order goes into the ledger by hand, as pending, unless a network has brought it there meanwhile.
+
+    Raises NotFoundError, ConflictError once answered.
+    """
     row = session.get(LensMissing, click_id, with_for_update=True)
     if row is None:
         raise NotFoundError(f"nobody misses a purchase after click {click_id!r}")
