@@ -286,6 +286,19 @@ def test_pictures_that_are_missing_are_told_in_one_line_with_a_few_of_them(put: 
     assert done.notes == (f"line 2: {missing}",)
 
 
+def test_what_another_feed_of_the_shop_tells_too_stays_when_the_first_one_is_removed(
+    put: Import, tmp_path: Path
+) -> None:
+    feed = yml(offer(1), offer(2))
+    put(feed)
+    moved = put(feed, order=replace(ORDER, feed_id="feed-2"))
+
+    assert numbers(moved) == (0, 2, 0, 0)
+    assert importing.retire_feed(tmp_path, "best", "feed-1") == 0
+    assert live(tmp_path) == {"1": 1000, "2": 1000}
+    assert numbers(put(feed, order=replace(ORDER, feed_id="feed-2"))) == (0, 0, 0, 2)
+
+
 def test_what_an_import_left_out_and_mended_is_kept_for_the_newest_ones(
     put: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,16 +372,6 @@ def test_the_offers_of_a_removed_feed_are_gone(put: Import, tmp_path: Path) -> N
     assert ask(tmp_path, "SELECT count(*) FROM offer_words WHERE offer_words MATCH 'shoe'") == [(0,)]
 
 
-def test_the_words_are_those_of_the_offers(put: Import, tmp_path: Path) -> None:
-    put(yml(*map(offer, range(9))))
-    put(yml(*(offer(number, name=f"Hat {number}") for number in range(2, 11))))
-
-    with closing(store.open_catalog(tmp_path / "catalog.db")) as catalog:
-        live_rows = catalog.execute("SELECT offer_key FROM offers WHERE gone_at IS NULL").fetchall()
-        found = catalog.execute("SELECT rowid FROM offer_words WHERE offer_words MATCH 'hat'").fetchall()
-        assert {row[0] for row in found} == {row[0] for row in live_rows}
-        assert catalog.execute("SELECT count(*) FROM offer_words WHERE offer_words MATCH 'red'").fetchone()[0] == 0
-        assert isinstance(catalog, sqlite3.Connection)
 def test_a_feed_that_is_polled_for_years_leaves_its_last_polls_and_all_that_it_brought(
     put: Import, tmp_path: Path
 ) -> None:
@@ -385,3 +388,13 @@ def test_a_feed_that_is_polled_for_years_leaves_its_last_polls_and_all_that_it_b
     ]
 
 
+def test_the_words_are_those_of_the_offers(put: Import, tmp_path: Path) -> None:
+    put(yml(*map(offer, range(9))))
+    put(yml(*(offer(number, name=f"Hat {number}") for number in range(2, 11))))
+
+    with closing(store.open_catalog(tmp_path / "catalog.db")) as catalog:
+        live_rows = catalog.execute("SELECT offer_key FROM offers WHERE gone_at IS NULL").fetchall()
+        found = catalog.execute("SELECT rowid FROM offer_words WHERE offer_words MATCH 'hat'").fetchall()
+        assert {row[0] for row in found} == {row[0] for row in live_rows}
+        assert catalog.execute("SELECT count(*) FROM offer_words WHERE offer_words MATCH 'red'").fetchone()[0] == 0
+        assert isinstance(catalog, sqlite3.Connection)

@@ -110,7 +110,7 @@ def import_feed(
         with store.writing(catalog):
             _write_import(catalog, begun, at)
         with _storage_errors(folder):
-            stage = Staging(_staging_path(folder, begun.import_id), catalog, order.shop)
+            stage = Staging(_staging_path(folder, begun.import_id), catalog, order.shop, order.feed_id)
             try:
                 read = _Reader(order, stage, on_progress).read(parts)
                 stage.close()

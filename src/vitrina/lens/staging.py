@@ -51,12 +51,17 @@ _TABLES = (
 _STAGE = f"INSERT INTO staged VALUES({', '.join('?' * (len(COLUMNS) + 2))})"
 
 
+_Known = tuple[int, bytes | None, bool]
+"""Key and digest, None as that of one that was gone; and whether it is this feed's: what another one tells too becomes
+this one's, or it would be gone with the other feed."""
+
+
 class Staging:
     """One import's difference to the catalog: new, changed and unchanged offers, and how many were rejected."""
 
-    def __init__(self, path: Path, catalog: sqlite3.Connection, shop: str) -> None:
+    def __init__(self, path: Path, catalog: sqlite3.Connection, shop: str, feed_id: str) -> None:
         """Made anew, in place of what a killed import left."""
-        self.path, self._catalog, self._shop = path, catalog, shop
+        self.path, self._catalog, self._shop, self._feed_id = path, catalog, shop, feed_id
         self.new = self.changed = self.unchanged = self.rejected = 0
         self._row = 0
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,11 +94,11 @@ class Staging:
                 self.reject(Reject(offer.line, offer.offer_id, "another offer before it has this id"))
                 continue
             taken.add(offer.offer_id)
-            key, before = known.get(offer.offer_id, (None, None))
+            key, before, is_ours = known.get(offer.offer_id, (None, None, False))
             values = row_of(offer)
             if key is not None:
                 seen.append((key,))
-            if before == values[1]:
+            if is_ours and before == values[1]:
                 self.unchanged += 1
                 continue
             self.new += before is None
@@ -119,21 +124,22 @@ class Staging:
         self._staging.close()
         self.path.unlink(missing_ok=True)
 
-    def _known(self, ids: list[str]) -> dict[str, tuple[int, bytes | None]]:
-        """Offers of the catalog: id → key and digest; None as the digest of one that was gone."""
+    def _known(self, ids: list[str]) -> dict[str, _Known]:
+        """Offers of the catalog by their ids."""
         question = (
-            "SELECT offer_id, offer_key, CASE WHEN gone_at IS NULL THEN digest END FROM offers"  # noqa: S608 - marks only
+            "SELECT offer_id, offer_key, CASE WHEN gone_at IS NULL THEN digest END, feed_id = ? FROM offers"  # noqa: S608
             f" WHERE shop = ? AND offer_id IN ({','.join('?' * len(ids))})"
         )
-        return {row[0]: (row[1], row[2]) for row in self._catalog.execute(question, [self._shop, *ids])}
+        rows = self._catalog.execute(question, [self._feed_id, self._shop, *ids])
+        return {row[0]: (row[1], row[2], bool(row[3])) for row in rows}
 
-    def _taken(self, offers: Sequence[Offer], known: dict[str, tuple[int, bytes | None]]) -> set[str]:
+    def _taken(self, offers: Sequence[Offer], known: dict[str, _Known]) -> set[str]:
         """Ids that the feed had before these offers."""
         fresh = [offer.offer_id for offer in offers if offer.offer_id not in known]
         staged = f"SELECT offer_id FROM staged WHERE offer_id IN ({','.join('?' * len(fresh))})"  # noqa: S608
         taken = {row[0] for row in self._staging.execute(staged, fresh)}
         if known:
-            by_key = {key: offer_id for offer_id, (key, _) in known.items()}
+            by_key = {key: offer_id for offer_id, (key, *_) in known.items()}
             seen = f"SELECT offer_key FROM seen WHERE offer_key IN ({','.join('?' * len(by_key))})"  # noqa: S608
             taken |= {by_key[row[0]] for row in self._staging.execute(seen, list(by_key))}
         return taken
@@ -189,14 +195,14 @@ def apply(catalog: sqlite3.Connection, *, shop: str, feed_id: str, now: float, i
     first_key = catalog.execute("SELECT coalesce(max(offer_key), 0) FROM offers").fetchone()[0]
     _write_offers(catalog, shop, feed_id, now, first_key)
     _write_pictures(catalog, first_key)
+    if catalog.execute("SELECT 1 FROM staging.staged LIMIT 1").fetchone():
+        note_change(catalog)
     return gone
 
 
 def look_again(catalog: sqlite3.Connection, shop: str) -> None:
     """For a staging that has waited: the catalog may have got, or lost, what it calls new or changed."""
     catalog.execute(
-    if catalog.execute("SELECT 1 FROM staging.staged LIMIT 1").fetchone():
-        note_change(catalog)
         "UPDATE staging.staged SET offer_key ="
         " (SELECT offer_key FROM offers WHERE shop = ? AND offers.offer_id = staged.offer_id)",
         (shop,),
