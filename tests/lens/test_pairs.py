@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 from vitrina.lens import store
+from vitrina.lens.decisions import keep_apart
 from vitrina.lens.demo.assortment import SHOPS
 from vitrina.lens.demo.design import Design, make_designs
 from vitrina.lens.demo.drawing import draw
@@ -17,10 +19,11 @@ from vitrina.lens.demo.studio import shop_picture, to_jpeg
 from vitrina.lens.importing import Order, Part, import_feed
 from vitrina.lens.index import BruteIndex
 from vitrina.lens.product import NO_DECISIONS, Decisions
-from vitrina.lens.sync import sync
+from vitrina.lens.sync import sync, sync_all
 from vitrina.models.library import find_model
 from vitrina.models.manifest import Model
 from vitrina.settings import Settings, load_settings
+from vitrina.storage.database import Database
 
 ONE, OTHER = (one for one in make_designs(50, seed=4) if one.emblem == "word" and one.kind in ("sneakers", "jacket"))
 
@@ -137,6 +140,34 @@ def test_what_an_editor_split_stays_apart_over_later_syncs(
     assert all(len(some) == 1 and "other/a" not in some[0][1] for some in found)
     sync(settings, model, index, decisions=NO_DECISIONS)
     assert "other/a" in products(settings)[0][1]
+
+
+def test_what_an_editor_splits_while_pictures_are_fetched_stays_apart(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    take_in(settings, tmp_path, "best", {"1": (ONE, 92)})
+    take_in(settings, tmp_path, "other", {"a": (ONE, 92)})
+
+    def decide(step: str, done: int, all_: int) -> None:
+        if step == "pictures" and done == all_:
+            with database.session() as session:
+                keep_apart(session, ("other", "a"), by="me")
+
+    assert sync_all(settings, database, on_progress=decide).products == 2
+    assert products(settings) == []
+
+
+def test_what_an_editor_splits_while_offers_are_merged_stays_apart(
+    settings: Settings, model: Model, index: BruteIndex, tmp_path: Path
+) -> None:
+    take_in(settings, tmp_path, "best", {"1": (ONE, 92)})
+    take_in(settings, tmp_path, "other", {"a": (ONE, 92)})
+    split = Decisions(apart=frozenset({("other", "a")}))
+    decided = chain([NO_DECISIONS], repeat(split))
+
+    sync(settings, model, index, decisions=lambda: next(decided))
+
+    assert products(settings) == []
 
 
 class StoppedError(Exception):

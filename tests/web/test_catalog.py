@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from vitrina.lens.decisions import forget
 from vitrina.lens.product import refresh_products
 from vitrina.storage.audit import entries
 from vitrina.work.jobs import list_jobs
@@ -135,6 +137,43 @@ def test_an_offer_that_is_split_off_stays_a_product_of_its_own(shelf: Any, anna:
     shelf.take("better", shelf.offer("7", price="45.00", gtin="4006381333931"))
     merge(shelf.home)
     assert "merged-about" not in anna.get("/catalog/products").text
+
+
+def test_a_split_touches_this_offer_alone_and_the_next_sync_does_the_rest(shelf: Any, anna: Any) -> None:
+    for shop, offer_id in (("fine", "1"), ("good", "2"), ("other", "3")):
+        shelf.take(shop, shelf.offer(offer_id, gtin="4006381333931"))
+    merge(shelf.home)
+    shelf.take("later", shelf.offer("4", gtin="4006381333931"))
+
+    anna.post("/catalog/products/split", "/catalog/products", shop="other", offer_id="3")
+
+    assert "same GTIN" in anna.get("/catalog/products").text
+    assert merged(anna) == {("same GTIN", "fine", "1"), ("same GTIN", "good", "2")}
+    merge(shelf.home)
+    assert merged(anna) == {("same GTIN", "fine", "1"), ("same GTIN", "good", "2"), ("same GTIN", "later", "4")}
+
+
+def test_a_split_that_is_taken_back_leaves_nothing(shelf: Any, anna: Any) -> None:
+    shelf.take("good", shelf.offer("1", gtin="4006381333931"))
+    shelf.take("better", shelf.offer("7", gtin="4006381333931"))
+    merge(shelf.home)
+    before = merged(anna)
+    anna.post("/catalog/products/split", "/catalog/products", shop="better", offer_id="7")
+    assert merged(anna) == set()
+
+    database = shelf.home.database()
+    with database.session() as session:
+        forget(session, ("better", "7"), by="me")
+    database.dispose()
+    merge(shelf.home)
+
+    assert merged(anna) == before
+
+
+def merged(anna: Any) -> set[tuple[str, str, str]]:
+    """Reason, shop and offer of what is shown."""
+    rows = csv.DictReader(anna.get("/catalog/products.csv").text.splitlines())
+    return {(row["reason"], row["shop"], row["offer_id"]) for row in rows}
 
 
 def test_a_name_with_marks_of_sql_finds_only_itself(shelf: Any, anna: Any) -> None:

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import count as numbers
 
 from vitrina.lens import store
 
@@ -235,12 +236,13 @@ def _named(clusters: Iterable[tuple[list[Facts], str]], before: Mapping[int, str
 
 
 def _new_id(members: Sequence[Facts], taken: Collection[str]) -> str:
-    first = min(one.ref for one in members)
-    for number in range(len(taken) + 1):
-        name = blake2b("\0".join((*first, str(number))).encode(), digest_size=8).hexdigest()
-        if name not in taken:
-            return name
-    raise AssertionError("more names are taken than there are")
+    return next(name for name in _ids(min(one.ref for one in members)) if name not in taken)
+
+
+def _ids(first: Ref) -> Iterator[str]:
+    """Ids for a product whose first offer this is, best first, without an end."""
+    for number in numbers():
+        yield blake2b("\0".join((*first, str(number))).encode(), digest_size=8).hexdigest()
 
 
 # ── in the catalog ──────────────────────────────────────────────────────────────────────────────
@@ -272,6 +274,30 @@ def refresh_products(catalog: sqlite3.Connection, decisions: Decisions = NO_DECI
         " FROM (SELECT count(*) AS offers FROM products GROUP BY product_id)"
     ).fetchone()
     return Refreshed(count, merged, is_new=kept is None or kept[0] != mark)
+
+
+def split_off(catalog: sqlite3.Connection, offer: Ref) -> None:
+    """Make one offer a product of its own at once. Only the next refresh says what becomes of the others without it."""
+    shop, offer_id = offer
+    with store.writing(catalog):
+        row = catalog.execute(
+            "SELECT offer_key, product_id FROM products JOIN offers USING(offer_key) WHERE shop = ? AND offer_id = ?",
+            (shop, offer_id),
+        ).fetchone()
+        others = _offers_of(catalog, row["product_id"]) - 1 if row is not None else 0
+        if not others:
+            return
+        free = next(name for name in _ids(offer) if not _offers_of(catalog, name))
+        change = "UPDATE products SET product_id = ?, reason = '' WHERE offer_key = ?"
+        catalog.execute(change, (free, row["offer_key"]))
+        if others == 1:
+            catalog.execute("UPDATE products SET reason = '' WHERE product_id = ?", (row["product_id"],))
+        catalog.execute("DELETE FROM kept WHERE name = 'products'")
+
+
+def _offers_of(catalog: sqlite3.Connection, product_id: str) -> int:
+    found = catalog.execute("SELECT count(*) FROM products WHERE product_id = ?", (product_id,)).fetchone()
+    return int(found[0])
 
 
 def _facts(catalog: sqlite3.Connection) -> list[Facts]:

@@ -69,12 +69,13 @@ def sync(
     *,
     shops: Collection[str] = (),
     private: Collection[str] = (),
-    decisions: Decisions = NO_DECISIONS,
+    decisions: Decisions | Callable[[], Decisions] = NO_DECISIONS,
     on_progress: Progress = say_nothing,
 ) -> Synced:
     """Bring pictures, vectors and index to what the catalog says; of some shops only, where they are named.
 
-    private: feeds whose pictures may be at private addresses. on_progress: what it raises ends the run early.
+    private: feeds whose pictures may be at private addresses. decisions: a function is asked when offers are merged, as
+    editors go on deciding while pictures are fetched. on_progress: what it raises ends the run early.
     Raises ConflictError while another process does the same.
     """
     folder = settings.lens
@@ -93,12 +94,12 @@ def sync(
             shops=shops,
             on_progress=partial(on_progress, "index"),
         )
-        merged = product.refresh_products(catalog, decisions)  # for who looks while pictures are compared
+        merged = _merge(catalog, decisions)  # for who looks while pictures are compared
         pairs = find_pairs(
             settings, catalog, model.name, index, vectors, shops=shops, on_progress=partial(on_progress, "pairs")
         )
         if pairs:
-            merged = product.refresh_products(catalog, decisions)
+            merged = _merge(catalog, decisions)
         return Synced(fetched, embedded, len(unreadable), added, removed, index.count(), merged.products, pairs)
 
 
@@ -118,7 +119,6 @@ def sync_all(
         raise NotFoundError("there is no catalog yet: vitrina lens import FEED --shop NAME")
     with database.reading() as session:
         model = running_model(session, settings.home, IMAGE_EMBEDDER)
-        decisions = load_decisions(session)
         private = [feed.feed_id for feed in list_feeds(session) if feed.allow_private]
         for slug in shops:
             find_shop(session, slug)
@@ -128,7 +128,8 @@ def sync_all(
         if rebuild:
             with _alone(settings.lens):
                 forget(settings.lens / "catalog.db", model.name, index)
-        return sync(settings, model, index, shops=shops, private=private, decisions=decisions, on_progress=on_progress)
+        decided = partial(_decided, database)
+        return sync(settings, model, index, shops=shops, private=private, decisions=decided, on_progress=on_progress)
 
 
 def sync_job(settings: Settings, database: Database, job: RunningJob) -> str:
@@ -151,6 +152,22 @@ def sentence(done: Synced) -> str:
         f"pictures: {fetched}; {done.vectors:,} new vectors; index: {done.added:,} put, {done.removed:,} removed, "
         f"{done.entries:,} entries; {done.pairs:,} new pairs of one picture; {done.products:,} products"
     )
+
+
+def _decided(database: Database) -> Decisions:
+    with database.reading() as session:
+        return load_decisions(session)
+
+
+def _merge(catalog: sqlite3.Connection, decisions: Decisions | Callable[[], Decisions]) -> product.Refreshed:
+    """Once more where an editor decides meanwhile: what was merged without that would undo it on the page."""
+    if isinstance(decisions, Decisions):
+        return product.refresh_products(catalog, decisions)
+    while True:
+        decided = decisions()
+        merged = product.refresh_products(catalog, decided)
+        if decisions() == decided:
+            return merged
 
 
 def _fetch(folder: Path, due: Callable[[], Collection[pictures.Due]], on_progress: Progress) -> dict[str, int]:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import ConflictError, NotFoundError
 from vitrina.lens import decisions, importing, intake, store
-from vitrina.lens.product import refresh_products
+from vitrina.lens.product import split_off
 from vitrina.lens.sheet import to_csv
 from vitrina.lens.shops import find_feed, list_shops, note_decision
 from vitrina.storage.accounts import SignedIn
@@ -135,13 +135,12 @@ def products_csv(site: TheSite, who: Who, q: Sought = "") -> Response:
 
 @router.post("/products/split")
 def split(site: TheSite, who: Who, shop: Text, offer_id: Text, q: Text = "", page: Text = "1") -> Response:
-    """Make an offer a product of its own, for good."""
+    """Make an offer a product of its own, for good. All offers are merged anew by the next sync, not by this."""
     _may_edit(who)
     with site.database.session() as session:
         decisions.keep_apart(session, (shop, offer_id), by=who.person_id)
-        decided = decisions.load_decisions(session)
     with opened(site) as catalog:
-        refresh_products(catalog, decided)
+        split_off(catalog, (shop, offer_id))
     return RedirectResponse("/catalog/products?" + urlencode({"q": q, "page": page, "done": "split"}), 303)
 
 
