@@ -80,5 +80,14 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
+def other() -> Iterator[Receiver]:
+    """A second one."""
+    other = Receiver()
+    other.start()
+    yield other
+    other.stop()
+
+
+@pytest.fixture
 def box(tmp_path: Path) -> SecretBox:
     return SecretBox(tmp_path)

@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def worker(database: Database, box: SecretBox, clock: Clock) -> Worker:
-    handler = lambda job: delivery.deliver(database, box, job, timeout_s=2.0)  # noqa: E731
+    handler = lambda job: delivery.deliver(database, box, job, timeout_s=2.0, clock=clock)  # noqa: E731
     return Worker(database, {delivery.JOB: handler}, clock=clock)
 
 
@@ -201,6 +201,85 @@ def test_a_receiver_that_was_restarted_gets_what_waited(
 
     assert [row.fate for row in rows(database)] == [Fate.TAKEN] * 5
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 5
+
+
+@pytest.mark.parametrize("answer", ["hang", 503])
+def test_while_a_receiver_is_away_one_of_its_messages_is_tried_and_other_receivers_are_not_held_up(
+    database: Database, box: SecretBox, receiver: Any, other: Any, worker: Worker, clock: Clock, answer: int | str
+) -> None:
+    receiver.answers = [answer]
+    away, _ = add(database, box, receiver.url, events=["day.closed"])
+    add(database, box, other.url, events=["camera.lost"])
+    for number in range(20):
+        tell(database, key=f"riga:{number}")
+    tell(database, event="camera.lost")
+
+    while worker.run_once():
+        pass
+    clock.now += timedelta(seconds=15)
+    while worker.run_once():
+        pass
+
+    assert len(other.got) == 1
+    assert [headers["webhook-id"] for _, headers, _ in receiver.got] == [f"msg_{rows(database)[-1].delivery_id}"] * 2
+    assert sorted(row.tries for row in rows(database) if row.webhook_id == away) == [0] * 19 + [2]
+
+
+def test_the_first_message_that_is_taken_brings_those_back_that_waited_in_their_order(
+    database: Database, box: SecretBox, receiver: Any, worker: Worker, clock: Clock
+) -> None:
+    receiver.answers = [503] * 12 + [204]
+    add(database, box, receiver.url)
+    for number in range(5):
+        tell(database, key=f"riga:{number}")
+    work_off(worker, clock, tries=11)
+    worker.run_once()  # the next try is an hour away
+    clock.now += timedelta(minutes=2)
+    tell(database, key="new")
+
+    while worker.run_once():
+        pass
+
+    oldest, *others, newest = reversed([row.delivery_id for row in rows(database)])
+    assert [headers["webhook-id"] for _, headers, _ in receiver.got[12:]] == [f"msg_{one}" for one in (newest, *others)]
+    clock.now += timedelta(hours=1)
+    worker.run_once()
+    assert receiver.got[-1][1]["webhook-id"] == f"msg_{oldest}"
+
+
+def test_a_message_that_is_refused_holds_up_no_other_of_its_receiver(
+    database: Database, box: SecretBox, receiver: Any, worker: Worker
+) -> None:
+    receiver.answers = [400, 204]
+    add(database, box, receiver.url)
+    tell(database)
+    tell(database, key="riga:2")
+
+    while worker.run_once():
+        pass
+
+    assert [row.fate for row in rows(database)] == [Fate.TAKEN, Fate.WAITING]
+
+
+def test_what_waited_a_day_for_a_receiver_is_given_up_with_the_message_that_was_tried(
+    database: Database, box: SecretBox, receiver: Any, worker: Worker, clock: Clock
+) -> None:
+    add(database, box, receiver.url)
+    receiver.stop()
+    for number in range(3):
+        tell(database, key=f"riga:{number}")
+    work_off(worker, clock, tries=delivery.MOST_TRIES - 1)
+    tell(database, key="young")
+    with database.session() as session:
+        young = list_jobs(session, state=State.WAITING)[0]
+        young.created_at = young.run_at = clock.now
+        young.run_at += timedelta(minutes=1)
+
+    worker.run_once()
+
+    found = [(row.fate, row.tries) for row in reversed(rows(database))]
+    assert found == [(Fate.DEAD, 32), (Fate.DEAD, 0), (Fate.DEAD, 0), (Fate.WAITING, 0)]
+    assert {row.reason for row in rows(database)} == {"connection refused: nothing listens there", ""}
 
 
 def test_an_address_that_became_private_is_not_sent_to(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -23,7 +24,7 @@ from vitrina.product import new_id
 from vitrina.storage.audit import record
 from vitrina.storage.database import Base, Database
 from vitrina.storage.secrets import SecretBox
-from vitrina.work.jobs import LONGEST_RETRY_S, Job, State, enqueue, retry_wait_s
+from vitrina.work.jobs import LONGEST_RETRY_S, Job, State, cancel, enqueue, retry_wait_s
 from vitrina.work.worker import RunningJob, TryAgain
 
 JOB = "webhook.deliver"
@@ -31,7 +32,13 @@ TEST_EVENT = "test"
 TIMEOUT_S = 15.0
 MOST_TRIES = 32
 """10 s, doubling up to an hour: the last try is a day after the first."""
+WHOLE_DAY = timedelta(hours=23)
+"""So long all tries of a message take together, at least."""
 GONE = 410
+AWAY = frozenset({None, 429, 502, 503, 504})
+"""Answers, None for no answer, that are about the receiver: its other messages would get the same."""
+BEHIND_S = 1.0
+"""The message that failed is tried so long before those that wait for it."""
 
 
 class Fate(StrEnum):
@@ -165,8 +172,18 @@ def _enqueue(session: Session, delivery_id: str) -> None:
 # ── how it is delivered ─────────────────────────────────────────────────────────────────────────
 
 
-def deliver(database: Database, box: SecretBox, job: RunningJob, *, timeout_s: float = TIMEOUT_S) -> str:
-    """Handler of the job: one try. Raises TryAgain for every answer but 2xx and 410; 410 switches the receiver off."""
+def deliver(
+    database: Database,
+    box: SecretBox,
+    job: RunningJob,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> str:
+    """Handler of the job: one try. Raises TryAgain for every answer but 2xx and 410; 410 switches the receiver off.
+
+    While a receiver is away, only one of its messages after the other is tried, so that it holds up no other receiver.
+    """
     delivery_id = str(job.payload["delivery_id"])
     with database.reading() as session:
         delivery = session.get(Delivery, delivery_id)
@@ -180,6 +197,7 @@ def deliver(database: Database, box: SecretBox, job: RunningJob, *, timeout_s: f
     except (DeniedError, InputError, StorageError) as error:
         return _note(database, delivery_id, Answer(None, 0, str(error)), Fate.DEAD)
     if answer.accepted:
+        _bring_back(database, webhook.webhook_id, clock())
         return _note(database, delivery_id, answer, Fate.TAKEN)
     if answer.status == GONE:
         with database.session() as session:
@@ -188,7 +206,42 @@ def deliver(database: Database, box: SecretBox, job: RunningJob, *, timeout_s: f
     _note(database, delivery_id, answer, Fate.DEAD if job.last_try else Fate.WAITING)
     # At least what it asks for: a server that always says "in a second" would use up a day's tries in a minute.
     asked_s = min(answer.retry_after_s or 0.0, LONGEST_RETRY_S)
-    raise TryAgain(answer.reason, wait_s=max(retry_wait_s(job.attempt), asked_s))
+    wait_s = max(retry_wait_s(job.attempt), asked_s)
+    if answer.status in AWAY and job.last_try:
+        _give_up_with_it(database, webhook.webhook_id, clock() - WHOLE_DAY, answer.reason)
+    elif answer.status in AWAY:
+        _put_off(database, webhook.webhook_id, clock() + timedelta(seconds=wait_s + BEHIND_S))
+    raise TryAgain(answer.reason, wait_s=wait_s)
+
+
+def _put_off(database: Database, webhook_id: str, until: datetime) -> None:
+    """What waits for this receiver waits until then; that is no try of those messages."""
+    with database.session() as session:
+        later = sa.update(Job).where(*_waiting(webhook_id), Job.run_at < until).values(run_at=until)
+        session.execute(later.execution_options(synchronize_session=False))
+
+
+def _bring_back(database: Database, webhook_id: str, now: datetime) -> None:
+    """What was only put off is due again; what failed itself keeps its own time."""
+    with database.session() as session:
+        due = sa.update(Job).where(*_waiting(webhook_id), Job.attempts == 0, Job.run_at > now).values(run_at=now)
+        session.execute(due.execution_options(synchronize_session=False))
+
+
+def _give_up_with_it(database: Database, webhook_id: str, told_until: datetime, reason: str) -> None:
+    """Messages that were told until then waited for a receiver that did not come back within a day."""
+    with database.session() as session:
+        for job in session.scalars(sa.select(Job).where(*_waiting(webhook_id), Job.created_at <= told_until)):
+            cancel(session, job.job_id, reason=reason)
+            delivery = session.get(Delivery, job.payload["delivery_id"])
+            if delivery is not None:
+                delivery.fate, delivery.reason = Fate.DEAD, reason
+
+
+def _waiting(webhook_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Jobs that wait, of this receiver."""
+    own = sa.select(Delivery.delivery_id).where(Delivery.webhook_id == webhook_id, Delivery.fate == Fate.WAITING)
+    return Job.name == JOB, Job.state == State.WAITING, Job.payload["delivery_id"].as_string().in_(own)
 
 
 def _post(webhook: Webhook, delivery: Delivery, box: SecretBox, timeout_s: float) -> Answer:
