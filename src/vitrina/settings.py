@@ -129,6 +129,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How long searches by photo are kept, and clicks that led to no order.",
     ),
     Setting(
+        "lens_keep_gone_days",
+        "90",
+        "days",
+        _between(1, 4000),
+        "How long an offer is kept that its shop no longer has; it is forgotten with the pictures that only it shows.",
+    ),
+    Setting(
         "lens_qdrant_url",
         "",
         "",
@@ -239,6 +246,7 @@ class Settings:
     positions_days: int
     visits_days: int
     lens_events_days: int
+    lens_keep_gone_days: int
     lens_qdrant_url: str
     lens_qdrant_key: str
     pending_days: int

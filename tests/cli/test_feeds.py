@@ -325,4 +325,6 @@ def test_feeds_are_worked_off_only_where_lens_runs(settings: Settings) -> None:
     assert intake.IMPORT_JOB not in handlers(without, database)
     assert intake.DUE_JOB in [one.name for one in schedules(settings, is_demo=False)]
     assert intake.DUE_JOB not in [one.name for one in schedules(without, is_demo=False)]
+    assert "lens.forget" in handlers(settings, database)
+    assert "lens.forget" in [one.name for one in schedules(settings, is_demo=False)]
     database.dispose()

@@ -108,7 +108,13 @@ def _lens_handlers(settings: Settings, database: Database) -> dict[str, Handler]
 
         return fill(settings, database, on_progress=on_progress)
 
-    return {**intake.handlers(settings, database), intake.SYNC_JOB: sync, JOB: demo, "lens.settle": settle}
+    def forget(job: RunningJob) -> str:
+        from vitrina.lens.forgetting import forget_job
+
+        return forget_job(settings, job)
+
+    jobs: dict[str, Handler] = {intake.SYNC_JOB: sync, JOB: demo, "lens.settle": settle, "lens.forget": forget}
+    return {**intake.handlers(settings, database), **jobs}
 
 
 def settle_cashback(settings: Settings, database: Database, now: datetime) -> str:
@@ -137,6 +143,7 @@ def schedules(settings: Settings, *, is_demo: bool) -> list[Schedule]:
         if (settings.lens / "catalog.db").exists():
             found.append(Schedule("lens.sync", parse_cron("25 *", zone), "lens.sync"))
         found.append(Schedule("lens.settle", parse_cron("40 3", zone), "lens.settle"))
+        found.append(Schedule("lens.forget", parse_cron("0 4", zone), "lens.forget"))
     if is_demo:
         found.append(Schedule("demo.hour", parse_cron("1 *", zone), "demo.hour"))
     return found

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vitrina.cli.connect import AsJson, print_json
+from vitrina.lens import forgetting
 from vitrina.lens.sync import sentence, sync_all
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
@@ -28,6 +29,12 @@ def sync(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Empty the index first, and fill it from the vectors that are kept.")
     ] = False,
+    forget_gone: Annotated[
+        bool,
+        typer.Option(
+            "--forget-gone", help="Then forget what is gone for `lens_keep_gone_days`, as happens each night."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch pictures of offers, turn them into vectors, and bring the index up to date. Ctrl-C loses nothing.
@@ -38,6 +45,7 @@ def sync(
     Examples:
       vitrina lens sync
       vitrina lens sync --shop best-shop --json
+      vitrina lens sync --forget-gone
     """
     settings: Settings = context.obj
     database = Database(settings.database)
@@ -57,7 +65,10 @@ def sync(
             )
     finally:
         database.dispose()
+    forgotten = forgetting.forget_gone(settings) if forget_gone else None
     if as_json:
-        print_json(asdict(done))
-    else:
-        Console().print(sentence(done), highlight=False)
+        print_json(asdict(done) | ({"forgotten": asdict(forgotten)} if forgotten else {}))
+        return
+    Console().print(sentence(done), highlight=False)
+    if forgotten:
+        Console().print(forgetting.sentence(forgotten), highlight=False)

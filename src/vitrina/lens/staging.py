@@ -191,6 +191,7 @@ def gone_count(catalog: sqlite3.Connection, shop: str, feed_id: str) -> int:
 
 def apply(catalog: sqlite3.Connection, *, shop: str, feed_id: str, now: float, is_full: bool) -> int:
     """Make the staging attached as `staging` true, within the caller's transaction; how many offers are gone then."""
+    catalog.execute(_NOT_THERE_ANY_MORE)
     gone = retire(catalog, shop, feed_id, now, unseen_only=True) if is_full else 0
     first_key = catalog.execute("SELECT coalesce(max(offer_key), 0) FROM offers").fetchone()[0]
     _write_offers(catalog, shop, feed_id, now, first_key)
@@ -224,6 +225,12 @@ _LIVE = "shop = ? AND feed_id = ? AND gone_at IS NULL"
 """The shop leads to an index: without it every feed would look through the offers of all shops."""
 
 _GONE = f"{_LIVE} AND offer_key NOT IN (SELECT offer_key FROM staging.seen)"  # noqa: S608
+_NOT_THERE_ANY_MORE = (
+    "UPDATE staging.staged SET offer_key = NULL WHERE offer_key IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM offers WHERE offers.offer_key = staged.offer_key)"
+)
+"""Offers that were gone when they were staged, and were forgotten meanwhile, are new."""
+
 _STAGED_KEYS = "SELECT offer_key FROM staging.staged WHERE offer_key IS NOT NULL"
 
 

@@ -20,7 +20,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 5
+VERSION = 6
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -48,6 +48,7 @@ CREATE TABLE offers(
     UNIQUE(shop, offer_id));
 CREATE INDEX offers_gtin ON offers(gtin) WHERE gtin <> '';
 CREATE INDEX offers_vendor_code ON offers(vendor_code) WHERE vendor_code <> '';
+CREATE INDEX offers_gone ON offers(gone_at) WHERE gone_at IS NOT NULL;
 CREATE TABLE pictures(
     picture_key INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, state TEXT NOT NULL DEFAULT 'new', sha256 TEXT,
     etag TEXT NOT NULL DEFAULT '', last_modified TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
@@ -76,6 +77,7 @@ CREATE TABLE notes(
 CREATE TABLE products(offer_key INTEGER PRIMARY KEY, product_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX products_id ON products(product_id);
 CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
+CREATE INDEX picture_pairs_other ON picture_pairs(other);
 CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE kept(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE index_state(
@@ -95,6 +97,10 @@ CREATE TABLE notes(
 """,
     4: """
 CREATE INDEX imports_shop ON imports(shop, started_at);
+""",
+    5: """
+CREATE INDEX offers_gone ON offers(gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX picture_pairs_other ON picture_pairs(other);
 """,
 }
 """What makes a file of this version one of the next; beside each new VERSION there is a line here."""

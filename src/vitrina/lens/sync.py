@@ -80,7 +80,7 @@ def sync(
     """
     folder = settings.lens
     path = folder / "catalog.db"
-    with _alone(folder), closing(store.open_catalog(path)) as catalog:
+    with alone(folder), closing(store.open_catalog(path)) as catalog:
         fetched = _fetch(folder, partial(pictures.due, catalog, time.time(), shops=shops, private=private), on_progress)
         vectors, shown = VectorStore(folder / "vectors"), _shown(catalog, shops)
         embedded, unreadable = embed_missing(settings, model, vectors, shown, partial(on_progress, "vectors"))
@@ -122,11 +122,11 @@ def sync_all(
         private = [feed.feed_id for feed in list_feeds(session) if feed.allow_private]
         for slug in shops:
             find_shop(session, slug)
-    with _alone(settings.lens):
+    with alone(settings.lens):
         retire_others(settings.lens / "catalog.db", model.name, partial(index_of, settings))
     with closing(index_of(settings, model.name)) as index:
         if rebuild:
-            with _alone(settings.lens):
+            with alone(settings.lens):
                 forget(settings.lens / "catalog.db", model.name, index)
         decided = partial(_decided, database)
         return sync(settings, model, index, shops=shops, private=private, decisions=decided, on_progress=on_progress)
@@ -184,7 +184,8 @@ def _fetch(folder: Path, due: Callable[[], Collection[pictures.Due]], on_progres
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Raises ConflictError while another process syncs or forgets."""
     lock = lock_alone(
         folder / "sync.lock", busy="another `vitrina lens sync` is under way here; wait until it has ended"
     )

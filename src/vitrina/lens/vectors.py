@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ AT_ONCE = 500
 
 LARGE = 100_000
 """Pictures in a file that is not made larger any more."""
+
+DROPPED_FROM = 0.25
+"""A file is made anew when so much of it is of no more use."""
 
 MOST_LOOKS = 3
 """So often files are looked for that another process makes one of meanwhile."""
@@ -121,6 +125,23 @@ class VectorStore:
             rows += count
         return went + self._merge(model, some)
 
+    def drop_others(self, model: str, keep: Iterable[str]) -> int:
+        """Without vectors of others than these pictures, from files that they are a quarter of; how many files those
+        are. Not while another process compacts or adds.
+        """
+        wanted, renewed = _Places((), _sorted_keys(keep), _NOWHERE.numbers, _NOWHERE.rows), 0
+        for path in self._files(model):
+            stays, _ = wanted.find(_keys_of(path))
+            if stays.all() or (~stays).mean() < DROPPED_FROM:
+                continue
+            if stays.any():
+                self._write(model, f"{path.stem}c", _those(path, stays))
+            path.unlink(missing_ok=True)
+            renewed += 1
+        if renewed:
+            sync_folder(self._path(model))
+        return renewed
+
     def compact_above(self, model: str, most_files: int) -> int:
         return self.compact(model) if len(self._files(model)) > most_files else 0
 
@@ -189,11 +210,32 @@ def _keys(shas: Sequence[str]) -> NDArray[np.bytes_]:
     return np.frombuffer(bytes.fromhex("".join(shas)), _KEY)
 
 
+def _keys_of(path: Path) -> NDArray[np.bytes_]:
+    return np.frombuffer(b"".join(pq.read_table(path, columns=["sha256"])["sha256"].to_pylist()), _KEY)
+
+
+def _sorted_keys(shas: Iterable[str]) -> NDArray[np.bytes_]:
+    left, found = iter(shas), [_NOWHERE.keys]
+    while some := list(islice(left, LARGE)):
+        found.append(_keys(some))
+    return np.sort(np.concatenate(found))
+
+
+def _those(path: Path, chosen: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """chosen: (rows,) of the file. A row group at a time."""
+    with pq.ParquetFile(path) as file:
+        first = 0
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number)
+            yield table.filter(pa.array(chosen[first : first + len(table)]))
+            first += len(table)
+
+
 def _with_files(known: _Places, files: Sequence[Path]) -> _Places:
     """Where a picture is in several files, the first one counts."""
     keys, numbers, rows = [known.keys], [known.numbers], [known.rows]
     for number, path in enumerate(files, start=len(known.files)):
-        some = np.frombuffer(b"".join(pq.read_table(path, columns=["sha256"])["sha256"].to_pylist()), _KEY)
+        some = _keys_of(path)
         keys.append(some)
         numbers.append(np.full(len(some), number, np.int32))
         rows.append(np.arange(len(some), dtype=np.int32))
