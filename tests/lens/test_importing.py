@@ -388,6 +388,21 @@ def test_a_feed_that_is_polled_for_years_leaves_its_last_polls_and_all_that_it_b
     ]
 
 
+def test_what_feeds_have_is_counted_when_it_changes(put: Import, tmp_path: Path) -> None:
+    put(yml(offer(1), offer(2), offer(3, picture="https://a.example/3.jpg")))
+    put(yml(offer(9)), order=replace(ORDER, feed_id="feed-2"))
+    put(yml(offer(1), offer(2)))
+
+    def counted() -> dict[str, tuple[int, int, dict[str, int]]]:
+        with closing(store.open_catalog(tmp_path / "catalog.db")) as catalog:
+            found = store.feed_health(catalog, ["feed-1", "feed-2", "feed-3"])
+        return {name: (one.offers, one.gone, one.pictures) for name, one in found.items()}
+
+    assert counted() == {"feed-1": (2, 1, {"new": 1}), "feed-2": (1, 0, {"new": 1})}
+    importing.retire_feed(tmp_path, "best", "feed-1")
+    assert counted() == {"feed-1": (0, 3, {}), "feed-2": (1, 0, {"new": 1})}
+
+
 def test_the_words_are_those_of_the_offers(put: Import, tmp_path: Path) -> None:
     put(yml(*map(offer, range(9))))
     put(yml(*(offer(number, name=f"Hat {number}") for number in range(2, 11))))

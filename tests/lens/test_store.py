@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from vitrina.errors import StorageError
 from vitrina.lens import store
+from vitrina.lens.product import GROUP
 from vitrina.product import Money
 
 
@@ -85,8 +86,9 @@ def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3
             (f"i{number}", number, number + 0.5, state),
         )
     catalog.commit()
+    store.count_all_feeds(catalog)
 
-    health = store.feed_health(catalog)["f"]
+    health = store.feed_health(catalog, ["f"])["f"]
 
     assert (health.offers, health.gone, health.pictures, health.last_good_at) == (1, 1, {"failed": 1}, 2.5)
     assert health.last is not None
@@ -94,6 +96,56 @@ def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3
     [picture] = store.failed_pictures(catalog, feed_id="f")
     assert tuple(picture)[:3] == ("p:ab", "HTML with a 200", 3)
     assert [row["import_id"] for row in store.imports(catalog, feed_id="f", limit=2)] == ["i3", "i2"]
+    assert store.feed_health(catalog, ["g"]) == {}
+
+
+def test_offers_that_several_shops_have_are_found_product_by_product(catalog: sqlite3.Connection) -> None:
+    for key, shop in enumerate("ababaab", start=1):
+        put(catalog, key, shop=shop, gone_at=5.0 if key == 4 else None)
+    products = [
+        (1, "p1", "same GTIN"), (2, "p1", "same GTIN"), (3, "p2", "same GTIN"), (4, "p2", "same GTIN"),
+        (5, "p3", GROUP), (6, "p3", GROUP), (7, "p4", ""),
+    ]  # fmt: skip
+    catalog.executemany("INSERT INTO products VALUES(?, ?, ?)", products)
+    catalog.commit()
+
+    def found(text: str, **page: int) -> list[str]:
+        return [row["offer_id"] for row in store.merged_offers(catalog, text, **{"limit": 9, **page})]
+
+    assert found("") == ["id-1", "id-2"]  # one of p2 is gone, those of p3 are of one shop
+    assert (found("d SHO"), found("d%o"), found("", skip=1), found("", limit=0)) == (["id-1", "id-2"], [], [], [])
+    assert f"reason <> '{GROUP}'" in store.CHANGES[6]
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda catalog: store.failed_pictures(catalog, feed_id="f"), "USING INDEX pictures_state"),
+        (lambda catalog: store.feed_health(catalog, ["f"]), "imports_feed"),
+        (lambda catalog: store.count_feeds(catalog, "a"), "sqlite_autoindex_offers_1 (shop=?)"),
+    ],
+    ids=["failed pictures", "health", "counts"],
+)
+def test_what_one_feed_is_asked_for_takes_no_look_at_all_offers_or_pictures(
+    catalog: sqlite3.Connection, ask: Callable[[sqlite3.Connection], object], index: str
+) -> None:
+    asked = questions(catalog)
+
+    ask(catalog)
+
+    plans = [plan_of(catalog, one) for one in asked if one.startswith("SELECT")]
+    assert index in "\n".join(plans)
+    assert not [plan for plan in plans if "SCAN" in plan]
+
+
+def test_merged_products_are_paged_through_in_the_order_of_their_index(catalog: sqlite3.Connection) -> None:
+    asked = questions(catalog)
+
+    store.merged_offers(catalog, "shoe", limit=30)
+
+    inner = plan_of(catalog, asked[0]).partition("LIST SUBQUERY")[2]
+    assert "SCAN products USING INDEX products_merged" in inner
+    assert "GROUP BY" not in inner  # nothing is sorted, so that a page ends where it is full
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def test_pictures_become_entries_and_a_second_run_does_nothing(
     assert steps[-1] == ("pairs", 2, 2)
 
     assert sync(settings, model, index) == replace(done, pictures={}, vectors=0, added=0)
+    with closing(store.open_catalog(settings.lens / "catalog.db")) as catalog:
+        assert store.feed_health(catalog, ["feed-best"])["feed-best"].pictures == {"ok": 2}
 
 
 def test_a_picture_that_was_kept_and_is_damaged_is_fetched_again(

@@ -79,20 +79,27 @@ def sentence(done: Forgotten) -> str:
 
 def _forget_offers(catalog: sqlite3.Connection, before: float, rest: Callable[[], None]) -> int:
     """The newest key stays: an import that is under way may name keys, and none of them may become another offer's."""
-    count = 0
+    count, shops = 0, set[str]()
     while True:
         with store.writing(catalog):
-            keys = [row[0] for row in catalog.execute(_GONE, (before, AT_ONCE))]
+            rows = catalog.execute(_GONE, (before, AT_ONCE)).fetchall()
+            keys = [row["offer_key"] for row in rows]
             for table in ("offer_pictures", "products", "offers"):  # words went when they were gone
                 catalog.execute(f"DELETE FROM {table} WHERE offer_key IN ({_marks(keys)})", keys)  # noqa: S608
         count += len(keys)
+        shops |= {row["shop"] for row in rows}
         if len(keys) < AT_ONCE:
-            return count
+            break
         rest()
+    for shop in sorted(shops):
+        with store.writing(catalog):
+            store.count_feeds(catalog, shop)
+        rest()
+    return count
 
 
 _GONE = (
-    "SELECT offer_key FROM offers WHERE gone_at < ? AND offer_key < (SELECT max(offer_key) FROM offers)"
+    "SELECT offer_key, shop FROM offers WHERE gone_at < ? AND offer_key < (SELECT max(offer_key) FROM offers)"
     " ORDER BY gone_at LIMIT ?"
 )
 _IS_SHOWN = "EXISTS (SELECT 1 FROM offer_pictures WHERE offer_pictures.picture_key = pictures.picture_key)"

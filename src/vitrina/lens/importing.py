@@ -157,7 +157,9 @@ def retire_feed(folder: Path, shop: str, feed_id: str, *, now: float | None = No
     at = time.time() if now is None else now
     opened = contextlib.closing(store.open_catalog(folder / "catalog.db"))
     with _alone(folder, shop), opened as catalog, store.writing(catalog):
-        return staging.retire(catalog, shop, feed_id, at)
+        gone = staging.retire(catalog, shop, feed_id, at)
+        store.count_feeds(catalog, shop)
+        return gone
 
 
 def note_unchanged(folder: Path, order: Order, reason: str, *, now: float | None = None) -> Imported:
@@ -353,6 +355,8 @@ def _apply(
         _write_end(catalog, done, at)
         _keep_rejects(catalog, read.import_id)
         _supersede(catalog, folder, done, at)
+        if done.new or done.changed or done.gone:
+            store.count_feeds(catalog, read.shop)
     path.unlink(missing_ok=True)
     return done
 

@@ -20,7 +20,7 @@ from vitrina.errors import StorageError
 from vitrina.lens.offer import Offer
 from vitrina.product import Money
 
-VERSION = 6
+VERSION = 7
 LEVELS = " › "
 """Between the levels of a category."""
 
@@ -76,6 +76,10 @@ CREATE TABLE notes(
     PRIMARY KEY(import_id, position)) WITHOUT ROWID;
 CREATE TABLE products(offer_key INTEGER PRIMARY KEY, product_id TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX products_id ON products(product_id);
+CREATE INDEX products_merged ON products(product_id) WHERE reason <> '' AND reason <> 'variants of one shop';
+CREATE TABLE feed_counts(
+    feed_id TEXT PRIMARY KEY, shop TEXT NOT NULL, offers INTEGER NOT NULL, gone INTEGER NOT NULL,
+    pictures TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE picture_pairs(sha256 TEXT NOT NULL, other TEXT NOT NULL, UNIQUE(sha256, other));
 CREATE INDEX picture_pairs_other ON picture_pairs(other);
 CREATE TABLE compared(sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -102,6 +106,12 @@ CREATE INDEX imports_shop ON imports(shop, started_at);
 CREATE INDEX offers_gone ON offers(gone_at) WHERE gone_at IS NOT NULL;
 CREATE INDEX picture_pairs_other ON picture_pairs(other);
 """,
+    6: """
+CREATE INDEX products_merged ON products(product_id) WHERE reason <> '' AND reason <> 'variants of one shop';
+CREATE TABLE feed_counts(
+    feed_id TEXT PRIMARY KEY, shop TEXT NOT NULL, offers INTEGER NOT NULL, gone INTEGER NOT NULL,
+    pictures TEXT NOT NULL) WITHOUT ROWID;
+""",
 }
 """What makes a file of this version one of the next; beside each new VERSION there is a line here."""
 
@@ -127,7 +137,8 @@ class ShopCount:
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
     """last: the newest import's row, None before the first. last_good_at: when a feed was imported whole, or found
-    unchanged, last. pictures: addresses that belong to its live offers, by their state.
+    unchanged, last. pictures: addresses that belong to its live offers, by their state. Offers and pictures are as the
+    last import, or the last pictures that were fetched, left them.
     """
 
     offers: int
@@ -287,40 +298,91 @@ def counts(connection: sqlite3.Connection) -> dict[str, ShopCount]:
     return {shop: ShopCount(live, gone, pictures.get(shop, {})) for shop, live, gone in rows}
 
 
-def feed_health(connection: sqlite3.Connection) -> dict[str, FeedHealth]:
-    """By feed, of every feed that has offers or was ever imported."""
+def feed_health(connection: sqlite3.Connection, feed_ids: Iterable[str]) -> dict[str, FeedHealth]:
+    """By feed, of those feeds that were ever imported. Costs the same however many offers they have."""
+    found = {}
+    for feed_id in feed_ids:
+        count = connection.execute("SELECT * FROM feed_counts WHERE feed_id = ?", (feed_id,)).fetchone()
+        last = imports(connection, feed_id=feed_id, limit=1)
+        if count is None and not last:
+            continue
+        good = connection.execute(
+            "SELECT ended_at FROM imports WHERE feed_id = ? AND state IN ('done', 'unchanged')"
+            " ORDER BY started_at DESC LIMIT 1",
+            (feed_id,),
+        ).fetchone()
+        found[feed_id] = FeedHealth(
+            offers=count["offers"] if count else 0,
+            gone=count["gone"] if count else 0,
+            pictures=json.loads(count["pictures"]) if count else {},
+            last=last[0] if last else None,
+            last_good_at=good["ended_at"] if good else None,
+        )
+    return found
+
+
+def count_feeds(connection: sqlite3.Connection, shop: str) -> None:
+    """Write down, within the caller's transaction, what `feed_health` tells of the shop's offers and pictures."""
     pictures: dict[str, dict[str, int]] = {}
     states = connection.execute(
         "SELECT feed_id, state, count(DISTINCT picture_key) FROM offers JOIN offer_pictures USING(offer_key)"
-        " JOIN pictures USING(picture_key) WHERE gone_at IS NULL GROUP BY feed_id, state"
+        " JOIN pictures USING(picture_key) WHERE shop = ? AND gone_at IS NULL GROUP BY feed_id, state",
+        (shop,),
     )
     for feed_id, state, count in states:
         pictures.setdefault(feed_id, {})[state] = count
-    totals = "SELECT feed_id, sum(gone_at IS NULL), sum(gone_at IS NOT NULL) FROM offers GROUP BY feed_id"
-    offers = {feed_id: (live, gone) for feed_id, live, gone in connection.execute(totals)}
-    last = connection.execute("SELECT * FROM imports GROUP BY feed_id HAVING started_at = max(started_at)")
-    newest = {row["feed_id"]: row for row in last}
-    good = dict(
-        tuple(row)
-        for row in connection.execute(
-            "SELECT feed_id, max(ended_at) FROM imports WHERE state IN ('done', 'unchanged') GROUP BY feed_id"
-        )
+    totals = connection.execute(
+        "SELECT feed_id, sum(gone_at IS NULL), sum(gone_at IS NOT NULL) FROM offers WHERE shop = ? GROUP BY feed_id",
+        (shop,),
+    ).fetchall()
+    connection.execute("DELETE FROM feed_counts WHERE shop = ?", (shop,))
+    connection.executemany(
+        "INSERT OR REPLACE INTO feed_counts VALUES(?, ?, ?, ?, ?)",
+        [(feed_id, shop, live, gone, json.dumps(pictures.get(feed_id, {}))) for feed_id, live, gone in totals],
     )
-    return {
-        feed_id: FeedHealth(
-            *offers.get(feed_id, (0, 0)), pictures.get(feed_id, {}), newest.get(feed_id), good.get(feed_id)
-        )
-        for feed_id in {*offers, *newest}
-    }
+
+
+def count_all_feeds(connection: sqlite3.Connection) -> None:
+    """A shop at a time, so that an import of another one need not wait for all of them."""
+    for row in connection.execute("SELECT DISTINCT shop FROM offers").fetchall():
+        with writing(connection):
+            count_feeds(connection, row["shop"])
+    with writing(connection):
+        connection.execute("INSERT OR REPLACE INTO kept VALUES('feeds counted', '')")
+
+
+def are_feeds_counted(connection: sqlite3.Connection) -> bool:
+    """Not in a catalog of a version that did not count them."""
+    return connection.execute("SELECT 1 FROM kept WHERE name = 'feeds counted'").fetchone() is not None
 
 
 def failed_pictures(connection: sqlite3.Connection, *, feed_id: str, limit: int = 100) -> list[sqlite3.Row]:
     """url, reason, tries, retry_at of the live offers' pictures that could not be fetched, the latest first."""
     return connection.execute(
-        "SELECT DISTINCT pictures.url, reason, tries, retry_at FROM offers JOIN offer_pictures USING(offer_key)"
-        " JOIN pictures USING(picture_key) WHERE feed_id = ? AND gone_at IS NULL AND state IN ('retry', 'failed')"
+        "SELECT pictures.url, reason, tries, retry_at FROM pictures"
+        " WHERE state <> 'ok' AND state IN ('retry', 'failed')"  # the first of them leads to the index
+        " AND EXISTS (SELECT 1 FROM offer_pictures JOIN offers USING(offer_key)"
+        "  WHERE offer_pictures.picture_key = pictures.picture_key AND feed_id = ? AND gone_at IS NULL)"
         " ORDER BY fetched_at DESC, picture_key LIMIT ?",
         (feed_id, limit),
+    ).fetchall()
+
+
+def merged_offers(connection: sqlite3.Connection, text: str, *, limit: int, skip: int = 0) -> list[sqlite3.Row]:
+    """Live offers of so many products that several shops have, and that have the text in a name; product by product."""
+    like = "%" + text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return connection.execute(
+        "SELECT product_id, reason, shop, offer_id, name, brand, vendor_code, gtin, price_minor, currency,"
+        " (SELECT sha256 FROM offer_pictures JOIN pictures USING(picture_key)"
+        "  WHERE offer_pictures.offer_key = offers.offer_key AND sha256 IS NOT NULL ORDER BY position LIMIT 1)"
+        "  AS picture"
+        " FROM products JOIN offers USING(offer_key) WHERE gone_at IS NULL AND product_id IN ("
+        "  SELECT product_id FROM products INDEXED BY products_merged CROSS JOIN offers USING(offer_key)"
+        "  WHERE reason <> '' AND reason <> 'variants of one shop' AND gone_at IS NULL"
+        "  GROUP BY product_id HAVING min(shop) <> max(shop) AND max(name LIKE ? ESCAPE '\\')"
+        "  ORDER BY product_id LIMIT ? OFFSET ?"
+        " ) ORDER BY product_id, shop, offer_id",
+        (like, limit, skip),
     ).fetchall()
 
 

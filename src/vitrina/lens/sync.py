@@ -81,10 +81,14 @@ def sync(
     folder = settings.lens
     path = folder / "catalog.db"
     with alone(folder), closing(store.open_catalog(path)) as catalog:
-        fetched = _fetch(folder, partial(pictures.due, catalog, time.time(), shops=shops, private=private), on_progress)
+        fetched = _fetch(
+            folder, catalog, partial(pictures.due, catalog, time.time(), shops=shops, private=private), on_progress
+        )
         vectors, shown = VectorStore(folder / "vectors"), _shown(catalog, shops)
         embedded, unreadable = embed_missing(settings, model, vectors, shown, partial(on_progress, "vectors"))
         pictures.fetch_again(catalog, unreadable)
+        if unreadable or not store.are_feeds_counted(catalog):
+            store.count_all_feeds(catalog)
         added, removed = bring_up(
             path,
             model.name,
@@ -170,8 +174,10 @@ def _merge(catalog: sqlite3.Connection, decisions: Decisions | Callable[[], Deci
             return merged
 
 
-def _fetch(folder: Path, due: Callable[[], Collection[pictures.Due]], on_progress: Progress) -> dict[str, int]:
-    """How many ended in which state."""
+def _fetch(
+    folder: Path, catalog: sqlite3.Connection, due: Callable[[], Collection[pictures.Due]], on_progress: Progress
+) -> dict[str, int]:
+    """How many ended in which state. What feeds have of them is counted now and then: the first time takes days."""
     ended: Counter[str] = Counter()
     while wanted := due():
         before = sum(ended.values())
@@ -180,6 +186,7 @@ def _fetch(folder: Path, due: Callable[[], Collection[pictures.Due]], on_progres
             on_progress("pictures", before + done, before + all_)
 
         ended.update(pictures.fetch_pictures(folder, wanted, on_progress=told))
+        store.count_all_feeds(catalog)
     return dict(ended)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vitrina.lens import store
 from vitrina.lens.importing import FAILED, HELD
-from vitrina.lens.shops import list_feeds, list_shops
+from vitrina.lens.shops import LensFeed, find_shop, list_feeds, list_shops
 from vitrina.web.site import Site
 
 
@@ -61,48 +61,56 @@ NO_HEALTH = store.FeedHealth(0, 0, {}, None, None)
 
 def feeds_now(site: Site) -> list[Feed]:
     """Those in trouble first, then by shop."""
-    health = _health(site)
     with site.database.reading() as session:
         names = {shop.slug: shop.name for shop in list_shops(session)}
-        found = []
-        for row in list_feeds(session):
-            known = health.get(row.feed_id, NO_HEALTH)
-            last = known.last
-            found.append(
-                Feed(
-                    feed_id=row.feed_id,
-                    shop=row.shop,
-                    shop_name=names[row.shop],
-                    source=row.source,
-                    mode=row.mode,
-                    cron=row.cron,
-                    next_at=row.next_at,
-                    offers=known.offers,
-                    gone=known.gone,
-                    rejected=last["rejected"] if last else 0,
-                    pictures_ok=known.pictures.get("ok", 0),
-                    pictures_waiting=known.pictures.get("new", 0),
-                    pictures_failed=known.pictures.get("failed", 0) + known.pictures.get("retry", 0),
-                    state=last["state"] if last else "",
-                    reason=last["reason"] if last else "",
-                    held_import=last["import_id"] if last and last["state"] == HELD else "",
-                    tried_at=when(last["started_at"]) if last else None,
-                    good_at=when(known.last_good_at),
-                )
-            )
+        rows = list_feeds(session)
+        health = _health(site, [row.feed_id for row in rows])
+        found = [_told(row, names[row.shop], health.get(row.feed_id, NO_HEALTH)) for row in rows]
     order = ("fail", "warn", "none", "ok")
     return sorted(found, key=lambda one: (order.index(one.level), one.shop_name))
+
+
+def feed_now(site: Site, feed_id: str) -> Feed | None:
+    with site.database.reading() as session:
+        row = session.get(LensFeed, feed_id)
+        if row is None:
+            return None
+        return _told(row, find_shop(session, row.shop).name, _health(site, [feed_id]).get(feed_id, NO_HEALTH))
+
+
+def _told(row: LensFeed, shop_name: str, known: store.FeedHealth) -> Feed:
+    last = known.last
+    return Feed(
+        feed_id=row.feed_id,
+        shop=row.shop,
+        shop_name=shop_name,
+        source=row.source,
+        mode=row.mode,
+        cron=row.cron,
+        next_at=row.next_at,
+        offers=known.offers,
+        gone=known.gone,
+        rejected=last["rejected"] if last else 0,
+        pictures_ok=known.pictures.get("ok", 0),
+        pictures_waiting=known.pictures.get("new", 0),
+        pictures_failed=known.pictures.get("failed", 0) + known.pictures.get("retry", 0),
+        state=last["state"] if last else "",
+        reason=last["reason"] if last else "",
+        held_import=last["import_id"] if last and last["state"] == HELD else "",
+        tried_at=when(last["started_at"]) if last else None,
+        good_at=when(known.last_good_at),
+    )
 
 
 def opened(site: Site) -> closing[sqlite3.Connection]:
     return closing(store.open_catalog(site.settings.lens / "catalog.db"))
 
 
-def _health(site: Site) -> Mapping[str, store.FeedHealth]:
+def _health(site: Site, feed_ids: Sequence[str]) -> Mapping[str, store.FeedHealth]:
     if not (site.settings.lens / "catalog.db").exists():
         return {}
     with opened(site) as catalog:
-        return store.feed_health(catalog)
+        return store.feed_health(catalog, feed_ids)
 
 
 def when(t: float | None) -> datetime | None:

@@ -12,7 +12,7 @@ from vitrina.errors import NotFoundError
 from vitrina.lens import store
 from vitrina.web.api.routes import PREFIX, PROBLEMS
 from vitrina.web.auth import Who
-from vitrina.web.feeds import Feed, feeds_now, opened
+from vitrina.web.feeds import Feed, feed_now, feeds_now, opened
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix=PREFIX + "/lens/feeds", responses=PROBLEMS)
@@ -82,7 +82,7 @@ def notes(site: TheSite, who: Who, feed_id: str) -> list[str]:
 
 def find_feed_now(site: Site, feed_id: str) -> Feed:
     """Raises NotFoundError."""
-    found = next((one for one in feeds_now(site) if one.feed_id == feed_id), None)
+    found = feed_now(site, feed_id)
     if found is None:
         raise NotFoundError(f"there is no feed {feed_id!r}; GET /api/v1/lens/feeds lists them")
     return found

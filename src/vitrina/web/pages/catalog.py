@@ -148,20 +148,8 @@ def _merged(site: Site, q: str, *, limit: int, skip: int = 0) -> Sequence[sqlite
     """Offers of so many products that have several offers, product by product."""
     if not _exists(site):
         return []
-    like = "%" + q.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     with opened(site) as catalog:
-        return catalog.execute(
-            "SELECT product_id, reason, shop, offer_id, name, brand, vendor_code, gtin, price_minor, currency,"
-            " (SELECT sha256 FROM offer_pictures JOIN pictures USING(picture_key)"
-            "  WHERE offer_pictures.offer_key = offers.offer_key AND sha256 IS NOT NULL ORDER BY position LIMIT 1)"
-            "  AS picture"
-            " FROM products JOIN offers USING(offer_key) WHERE gone_at IS NULL AND product_id IN ("
-            "  SELECT product_id FROM products JOIN offers USING(offer_key) WHERE gone_at IS NULL"
-            "  GROUP BY product_id HAVING count(DISTINCT shop) > 1 AND max(name LIKE ? ESCAPE '\\')"
-            "  ORDER BY product_id LIMIT ? OFFSET ?"
-            " ) ORDER BY product_id, shop, offer_id",
-            (like, limit, skip),
-        ).fetchall()
+        return store.merged_offers(catalog, q, limit=limit, skip=skip)
 
 
 def _may_edit(who: SignedIn) -> None:
