@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.lens import intake, shops
@@ -20,6 +21,7 @@ from vitrina.lens.demo.feedtext import file_name
 from vitrina.lens.demo.studio import Placed, snapshot, to_jpeg
 from vitrina.lens.demo.write import write_shops
 from vitrina.lens.index import BruteIndex
+from vitrina.lens.photo import small_copy
 from vitrina.lens.rank import Wishes
 from vitrina.lens.shops import FeedSettings
 from vitrina.lens.sync import sync
@@ -29,6 +31,7 @@ from vitrina.product import Money
 from vitrina.settings import Settings, load_settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
+from vitrina.web.lensbot import SMALL_BYTES, SMALL_PX
 
 COUNT = 40
 
@@ -83,6 +86,20 @@ def test_a_photo_of_a_thing_finds_it(world: World, number: int) -> None:
     left, top, right, bottom = found.box
     assert 0 <= left < right <= 1
     assert 0 <= top < bottom <= 1
+
+
+@pytest.mark.parametrize("number", range(4, COUNT, 8))
+def test_the_copy_of_a_photo_that_the_bot_remembers_finds_the_thing_as_well(world: World, number: int) -> None:
+    design = make_designs(COUNT)[number]
+    shown = Image.fromarray(photo(design))
+    sent = to_jpeg(np.asarray(shown.resize((3 * shown.width, 3 * shown.height), Image.Resampling.BICUBIC)), 92)
+    copy = small_copy(sent, most_bytes=SMALL_BYTES, longest_px=SMALL_PX)
+
+    first, again = ([*one.exact, *one.similar][0] for one in map(world.catalog.find, (sent, copy)))
+
+    assert len(sent) > SMALL_BYTES >= len(copy)
+    assert design.name in first.name
+    assert design.name in again.name
 
 
 def test_shops_that_sell_the_same_are_one_product_with_the_cheapest_after_cashback_first(world: World) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vitrina.errors import InputError
-from vitrina.lens.photo import read_photo, upright_size
+from vitrina.lens.photo import read_photo, small_copy, upright_size
 
 RED, WHITE = (200, 20, 20), (255, 255, 255)
 
@@ -274,3 +274,20 @@ def test_the_size_of_the_upright_photo_is_known_from_its_header(orientation: int
 
 def test_the_size_of_an_upright_heic_photo_is_known() -> None:
     assert (upright_size(HEIC), upright_size(HEIC_ON_ITS_SIDE)) == ((64, 32), (32, 64))
+
+
+def test_a_small_copy_is_upright_and_says_nothing_but_the_picture_and_what_is_small_stays_as_it_is() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (1200, 1500, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a maker"
+    photo = encoded(Image.fromarray(noise), "JPEG", exif=exif)
+
+    copy = small_copy(photo, most_bytes=100_000, longest_px=300)
+    smaller = small_copy(photo, most_bytes=10_000, longest_px=300)
+
+    assert upright_size(copy) == (240, 300)
+    assert len(smaller) <= 10_000 < len(copy) <= 100_000
+    assert b"a maker" not in copy
+    assert small_copy(photo, most_bytes=len(photo), longest_px=300) == photo
+    with pytest.raises(InputError):
+        small_copy(b"no picture", most_bytes=1, longest_px=300)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from vitrina.chat.letter import Away, Incoming, Letter, Press
 from vitrina.chat.reading import Answer
 from vitrina.errors import InputError, StorageError
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
+from vitrina.lens.photo import upright_size
 from vitrina.product import Money
 from vitrina.web.lensbot import LensBot
 from vitrina.web.words import Words
@@ -59,9 +64,23 @@ class Shelf:
 @dataclass
 class Clock:
     now: float = 0.0
+    calls: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def __call__(self) -> float:
         return self.now
+
+    def call(self, seconds: float, work: Callable[[], None]) -> None:
+        self.calls.append((self.now + seconds, work))
+
+    def pass_by(self, seconds: float) -> None:
+        """Whatever is to be called meanwhile is called when its time comes."""
+        until = self.now + seconds
+        while any(at <= until for at, _ in self.calls):
+            due = min(self.calls, key=itemgetter(0))
+            self.calls.remove(due)
+            self.now, work = due
+            work()
+        self.now = until
 
 
 @pytest.fixture
@@ -78,7 +97,7 @@ def clock() -> Clock:
 def bot(shelf: Shelf, clock: Clock, tmp_path: Path) -> LensBot:
     for number in range(8):
         (tmp_path / f"{number:064d}.webp").write_bytes(f"picture {number}".encode())
-    return LensBot(shelf, lambda sha: tmp_path / f"{sha}.webp", BASE, clock=clock)
+    return LensBot(shelf, lambda sha: tmp_path / f"{sha}.webp", BASE, clock=clock, later=clock.call)
 
 
 def send(bot: LensBot, photo: bytes = b"photo", *, words: Words = EN, chat: str = "7", **more: Any) -> Answer:
@@ -217,6 +236,52 @@ def test_after_half_an_hour_a_photo_is_forgotten(bot: LensBot, clock: Clock) -> 
 
     assert press(bot, letters[0], "More like this").notice == "This search is over. Please send the photo once more."
     assert "These have your words" in said(write(bot, "in red"))[0]
+
+
+def test_photos_are_forgotten_in_time_also_when_nobody_writes_any_more(bot: LensBot, clock: Clock) -> None:
+    send(bot, b"first")
+    clock.pass_by(600)
+    send(bot, b"the second")
+    held = [bot.remembered_bytes]
+    for seconds in (1199, 2, 598, 2):
+        clock.pass_by(seconds)
+        held.append(bot.remembered_bytes)
+
+    assert held == [15, 15, 10, 10, 0]
+    assert clock.calls == [], "nothing is left to wait for"
+    send(bot)
+    assert len(clock.calls) == 1
+
+
+def test_a_large_photo_is_searched_as_it_is_and_remembered_small(bot: LensBot, shelf: Shelf) -> None:
+    large = large_photo()
+    send(bot, large)
+    write(bot, "in red")
+    write(bot, "in blue")
+
+    [first, second, third] = [photo for photo, _, _ in shelf.asked]
+    assert first == large
+    assert second is not None
+    assert upright_size(second) == (1024, 768)
+    assert len(second) <= 200_000 < len(large)
+    assert third == second, "a copy of a copy would lose something each time"
+
+
+def test_what_all_photos_take_is_bounded(bot: LensBot, shelf: Shelf) -> None:
+    cards = {chat: send(bot, bytes(200_000), chat=str(chat)).letters for chat in range(330)}
+
+    pressed = [press(bot, cards[chat][0], "Only cheaper", chat=str(chat)).notice for chat in (0, 9, 10, 329)]
+
+    over = "This search is over. Please send the photo once more."
+    assert pressed == [over, over, "", ""]
+    assert bot.remembered_bytes <= 64_000_000
+
+
+def large_photo() -> bytes:
+    out = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 255, (30, 40, 3)).astype(np.uint8)
+    Image.fromarray(noise).resize((2000, 1500)).save(out, "JPEG", quality=95)
+    return out.getvalue()
 
 
 def test_nobody_goes_on_from_somebody_elses_photo(bot: LensBot) -> None:

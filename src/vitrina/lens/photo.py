@@ -101,6 +101,21 @@ def to_webp(picture_rgb: NDArray[np.uint8], *, longest_px: int, quality: int = 8
     return content.getvalue()
 
 
+def small_copy(content: bytes, *, most_bytes: int, longest_px: int) -> bytes:
+    """The file as it is where it has at most so many bytes; else a WebP that has, its longer side at most `longest_px`.
+
+    Raises InputError for what is no picture, where it has to be read.
+    """
+    if len(content) <= most_bytes:
+        return content
+    picture = read_photo(content)
+    copy = to_webp(picture, longest_px=longest_px, quality=85)
+    while len(copy) > most_bytes and longest_px > SMALLEST_SIDE_PX:
+        longest_px = longest_px * 4 // 5
+        copy = to_webp(picture, longest_px=longest_px, quality=85)
+    return copy
+
+
 def _kind(content: bytes, name: str) -> str:
     """'JPEG', 'PNG', 'WEBP', 'AVIF', 'GIF' as Pillow names them, or 'heic'; InputError says what else it is."""
     if len(content) > LARGEST_BYTES:

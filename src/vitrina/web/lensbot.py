@@ -1,6 +1,6 @@
 """The shopper's bot: a photo in, at most five products out, and words or buttons to go on from there.
 
-Photos live in this process' memory for half an hour, so that words can narrow the last search, and nowhere else.
+Photos live in this process' memory for half an hour, small, so that words can narrow the last search, and nowhere else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ LARGEST_PHOTO_BYTES = 10_000_000
 LONGEST_WORDS = 200
 REMEMBERED_S = 1800.0
 MOST_REMEMBERED = 500
-"""Searches; a photo from a phone, as a chat sends it, is some 150 kB."""
+"""Searches."""
+MOST_BYTES = 64_000_000
+"""Of all remembered photos, each counted for every search of it."""
+SMALL_BYTES = 200_000
+"""A photo from a phone, as a chat sends it, is some 150 kB. It is remembered as it is, a larger one as a small copy."""
+SMALL_PX = 1024
+"""Of that copy's longer side: of a thing that fills a quarter of it, the embedder still sees all it can, 224 pixels."""
 MOST_SEARCHES, SEARCHES_WITHIN_S = 20, 600.0
 ANSWER_USE_S = 600.0
 """Who has waited ten minutes for a search has gone."""
@@ -48,13 +54,24 @@ Ticket = Callable[[Recipient, str, str], str]
 """chat, shop, offer → what makes a click on it theirs, "" for a chat without a wallet."""
 
 
+Later = Callable[[float, Callable[[], None]], None]
+"""Seconds, and what to call after them."""
+
+
+def in_a_thread(seconds: float, work: Callable[[], None]) -> None:
+    """Nobody waits for it when the process ends."""
+    timer = threading.Timer(seconds, work)
+    timer.daemon = True
+    timer.start()
+
+
 def no_ticket(_chat: Recipient, _shop: str, _offer_id: str) -> str:
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One search of one chat. products: exact ones first; the first `exact` of them are."""
+    """One search of one chat. photo: as it is remembered. products: exact ones first; the first `exact` of them are."""
 
     tag: str
     chat: Recipient
@@ -78,9 +95,11 @@ class LensBot:
         *,
         ticket: Ticket = no_ticket,
         clock: Callable[[], float] = time.monotonic,
+        later: Later = in_a_thread,
     ) -> None:
+        """later: photos are forgotten in time also when nobody writes any more."""
         self._find, self._picture_of, self._base_url, self._clock = find, picture_of, base_url, clock
-        self._ticket = ticket
+        self._ticket, self._later, self._is_timed = ticket, later, False
         self._searches: OrderedDict[str, Search] = OrderedDict()
         self._times: dict[Recipient, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
@@ -156,6 +175,7 @@ class LensBot:
     ) -> Answer:
         try:
             found = self._find(photo, text, most, MOST_FOUND)
+            kept = _small(photo) if photo is not None else None
         except InputError:
             unread = words.gettext("I cannot read this picture. Send a photo as JPEG, PNG, WebP or HEIC.")
             return _say(unread if photo is not None else _help(words))
@@ -165,7 +185,7 @@ class LensBot:
         exact = [product for product in found.exact if product.product_id != but_not]
         similar = [product for product in found.similar if product.product_id != but_not]
         search = Search(
-            secrets.token_hex(6), chat, photo, text, most, found.search_id, (*exact, *similar), len(exact),
+            secrets.token_hex(6), chat, kept, text, most, found.search_id, (*exact, *similar), len(exact),
             self._clock(),
         )  # fmt: skip
         self._remember(search)
@@ -213,12 +233,35 @@ class LensBot:
 
     # ── memory ──────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def remembered_bytes(self) -> int:
+        """Of all photos in memory now."""
+        with self._lock:
+            return self._bytes()
+
     def _remember(self, search: Search) -> None:
         with self._lock:
             self._forget_old()
             self._searches[search.tag] = search
-            while len(self._searches) > MOST_REMEMBERED:
+            while len(self._searches) > MOST_REMEMBERED or self._bytes() > MOST_BYTES:
                 self._searches.popitem(last=False)
+            self._forget_later()
+
+    def _bytes(self) -> int:
+        return sum(len(search.photo or b"") for search in self._searches.values())
+
+    def _forget_later(self) -> None:
+        """One timer at a time, for the oldest."""
+        if self._searches and not self._is_timed:
+            oldest = next(iter(self._searches.values())).at
+            self._is_timed = True
+            self._later(max(1.0, oldest + REMEMBERED_S - self._clock()), self._on_time)
+
+    def _on_time(self) -> None:
+        with self._lock:
+            self._is_timed = False
+            self._forget_old()
+            self._forget_later()
 
     def _remembered(self, tag: str, chat: Recipient) -> Search | None:
         with self._lock:
@@ -233,7 +276,7 @@ class LensBot:
 
     def _forget_old(self) -> None:
         oldest = self._clock() - REMEMBERED_S
-        while self._searches and next(iter(self._searches.values())).at < oldest:
+        while self._searches and next(iter(self._searches.values())).at <= oldest:
             self._searches.popitem(last=False)
 
     def _too_often_or(self, chat: Recipient, words: Words, work: Callable[[], Answer]) -> Answer:
@@ -259,6 +302,13 @@ class LensBot:
             minutes,
         )
         return text.format(n=minutes)
+
+
+def _small(photo: bytes) -> bytes:
+    """What is imported here takes memory, which a bot that nobody sends photos does without."""
+    from vitrina.lens.photo import small_copy
+
+    return small_copy(photo, most_bytes=SMALL_BYTES, longest_px=SMALL_PX)
 
 
 def _chat(said: Incoming) -> Recipient:
