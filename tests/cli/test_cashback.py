@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from vitrina.cli.lens import app
 from vitrina.errors import ConflictError, InputError, NotFoundError
 from vitrina.lens import booking, clicks, ledger, store, wallet
+from vitrina.lens.forgetting import forget_gone
 from vitrina.lens.found import Found, FoundOffer, FoundProduct
 from vitrina.lens.lakestore import LENS_TABLES, EventLog
 from vitrina.lens.postback import Conversion
@@ -184,6 +186,21 @@ def test_the_report_counts_from_searches_to_cashback(lens_home: Any, run: Run) -
     assert run("--csv", group="report").startswith("shop,searches,")
     with pytest.raises(InputError, match="first day"):
         run("--from", "2026-02-01", "--to", "2026-01-01", group="report")
+
+
+def test_a_claim_is_traced_though_its_offer_is_long_forgotten(
+    lens_home: Any, run: Run, offer_put: Callable[..., None]
+) -> None:
+    sub_id = bought(lens_home, "approved")
+    offer_put(lens_home, "2", "https://best.example/2")
+    with closing(store.open_catalog(lens_home.settings.lens / "catalog.db")) as catalog, catalog:
+        catalog.execute("UPDATE offers SET gone_at = 1.0 WHERE offer_id = '1'")
+
+    assert forget_gone(lens_home.settings).offers == 1
+
+    traced = json.loads(run("trace", sub_id, "--json"))
+    assert (traced["click"]["name"], traced["click"]["price"], len(traced["orders"])) == ("Boot", "49.90 EUR", 1)
+    assert [row["sub_id"] for row in csv.DictReader(io.StringIO(run("ledger", "--csv")))] == [sub_id]
 
 
 def test_each_night_what_nobody_decided_on_is_closed_and_what_led_to_nothing_is_forgotten(lens_home: Any) -> None:
