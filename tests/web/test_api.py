@@ -147,6 +147,7 @@ def test_the_description_names_every_route_and_shape(program: Any) -> None:
             "models",
             "lens/find",
             "lens/feeds",
+            "lens/feeds/{feed_id}/notes",
             "lens/feeds/{feed_id}/rejects",
             "lens/products/{product_id}",
         )

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Callable, Iterator
 
 LARGEST_LINE = 1_000_000
-csv.field_size_limit(LARGEST_LINE)  # a long description is no mistake; the csv module's own limit is 131,072
 CHUNK = 1 << 18
 
 Row = tuple[int, list[str], str]
@@ -64,7 +63,7 @@ def rows(lines: Lines, delimiter: str, columns: int = 0) -> Iterator[Row]:
         lines.pending.clear()
         try:
             row = next(reader, None)
-        except csv.Error:
+        except csv.Error:  # such as a field above the module's own limit of 131,072 letters
             row = []
             if len(lines.pending) == 1:
                 yield from _line_by_line(lines, begun, delimiter, columns)
