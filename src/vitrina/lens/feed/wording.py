@@ -13,9 +13,18 @@ def plain(text: str, longest: int) -> str:
     """At most `longest` letters."""
     if text.isalnum() and len(text) <= longest:
         return text
+    if _is_plain(text) and len(text) <= longest:
+        return text
     if "<" in text or "&" in text:
         text = html.unescape(_TAG.sub(" ", html.unescape(text[: longest * 8])))
     return " ".join(text[: longest * 8].split())[:longest]
+
+
+def _is_plain(text: str) -> bool:
+    """What nearly every text is, told without making a new one: no markup, and single spaces between the words."""
+    if "<" in text or "&" in text or "  " in text or not text.isprintable():
+        return False
+    return bool(text) and text[0] != " " and text[-1] != " "
 
 
 def without_mark(text: str) -> tuple[str, str]:
