@@ -288,7 +288,7 @@ def _with_pictures(offer: Offer, folder: Path | None, facts: Facts) -> Offer:
         else:
             why = "is no file in the feed's folder" if folder else "is no address (--allow-files takes paths)"
             facts.note(f"a picture {why}, left out", offer.line, repr(url[:60]))
-    return replace(offer, pictures=tuple(dict.fromkeys(found)))
+    return offer._replace(pictures=tuple(dict.fromkeys(found)))
 
 
 def file_address(folder: Path, text: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vitrina.product import Money
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """shop, offer_id: the key. line: where in the feed it begins, from 1.
+class Offer(NamedTuple):
+    """A tuple, as imports make millions: a frozen dataclass takes twice as long.
+
+    shop, offer_id: the key. line: where in the feed it begins, from 1.
 
     group_id: what the shop calls variants of one thing, "" without. gtin: 8, 12, 13 or 14 digits with a right check
     digit, else "". category: from the widest to the narrowest. params: (name, value), in the feed's order.
