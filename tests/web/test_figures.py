@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from vitrina.floor.layout import Layout, Line, Plan, Shop
@@ -182,6 +183,6 @@ def test_what_goes_wrong_while_looking_ahead_is_logged_and_ends_nothing(
     step: Callable[[Any], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """One error that nobody expected would else end these loops until the next start."""
-    step(object())
+    anyio.run(app._ahead, step, object())
 
     assert "Traceback" in caplog.text

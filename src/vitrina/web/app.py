@@ -6,7 +6,7 @@ Outermost first: security headers, compression, the last resort for errors nobod
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
@@ -187,7 +187,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_sync(site.figures.warm)
     await run_sync(compile_templates)
     with move_on_after(LONGEST_WARM_UP_S):
-        await run_sync(_see_first_page, site, abandon_on_cancel=True)
+        await _ahead(_see_first_page, site)
     async with create_task_group() as background:
         background.start_soon(_look_ahead, site)
         background.start_soon(_add_up, site)
@@ -201,53 +201,49 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _look_ahead(site: Site) -> None:
     """Keep the first page of the list and the chain's ready: a second's work a minute, and nobody waits."""
     while True:
-        await run_sync(_see_chain, site, abandon_on_cancel=True)
-        await run_sync(_write_out_a_query)
+        await _ahead(_see_chain, site)
+        await _ahead(_write_out_a_query)
         await sleep(GLANCE_S)
-        await run_sync(_see_first_page, site, abandon_on_cancel=True)
+        await _ahead(_see_first_page, site)
+
+
+async def _ahead(step: Callable[..., None], *given: Site) -> None:
+    """In a thread. What goes wrong is logged and ends no loop: the next minute may have more luck."""
+    try:
+        await run_sync(step, *given, abandon_on_cancel=True)
+    except Exception:  # the edge of the background loops
+        logger.exception("in the background: %s", step.__name__.strip("_").replace("_", " "))
 
 
 def _see_chain(site: Site) -> None:
-    try:
-        look_ahead(site)
-        if len(all_shops(site)) <= shops.A_PAGE:  # a large chain's checks take seconds: they wait until somebody asks
-            examined(site)
-    except Exception:  # the edge of a background loop: the next minute may have more luck
-        logger.exception("looking ahead at the chain")
+    look_ahead(site)
+    if len(all_shops(site)) <= shops.A_PAGE:  # a large chain's checks take seconds: they wait until somebody asks
+        examined(site)
 
 
 @cache
 def _write_out_a_query() -> None:
     """Writing SQL down loads each engine's dialect, which takes a third of a second the first time."""
-    try:
-        for dialect in ENGINES:
-            query_text(next(iter(MEASURES.values())), None, dialect=dialect)
-    except Exception:  # the same edge
-        logger.exception("writing a query out")
+    for dialect in ENGINES:
+        query_text(next(iter(MEASURES.values())), None, dialect=dialect)
 
 
 async def _add_up(site: Site) -> None:
     """Not while everybody comes back after a start: a minute later."""
     await sleep(GLANCE_S)
-    await run_sync(_add_up_first_page, site, abandon_on_cancel=True)
+    await _ahead(_add_up_first_page, site)
 
 
 def _add_up_first_page(site: Site) -> None:
     """What a worker adds up each hour, once at the start, for the shops that are asked about first."""
-    try:
-        add_up(site, first_shops(site, shops.A_PAGE))
-    except Exception:  # the same edge
-        logger.exception("adding up days")
+    add_up(site, first_shops(site, shops.A_PAGE))
 
 
 def _see_first_page(site: Site) -> None:
-    try:
-        soon = first_shops(site, shops.A_PAGE)
-        for shop in soon:
-            prepare(shop, site.lake.dialect)
-        site.figures.look_ahead(soon)
-    except Exception:  # the same edge
-        logger.exception("looking ahead")
+    soon = first_shops(site, shops.A_PAGE)
+    for shop in soon:
+        prepare(shop, site.lake.dialect)
+    site.figures.look_ahead(soon)
 
 
 class _Static(StaticFiles):
