@@ -109,10 +109,11 @@ def test_a_feed_is_added_once_and_saved_as_often_as_one_likes(database: Database
         assert len(shops.list_feeds(session, shop="best")) == 1
 
 
+@pytest.mark.parametrize("name", ["feed_id", "country_code"])
 def test_feeds_that_differ_in_their_number_are_two_and_a_new_key_is_the_same_feed(
-    database: Database, box: SecretBox
+    database: Database, box: SecretBox, name: str
 ) -> None:
-    export = "https://export.example/?user=me&code={code}&feed_id={number}"
+    export = "https://export.example/?user=me&code={code}&" + name + "={number}"
     with database.session() as session:
         shops.save_shop(session, "best", by="me", currency="EUR")
         first = shops.save_feed(session, "best", FeedSettings(export.format(code=1, number=7)), box=box, by="me")

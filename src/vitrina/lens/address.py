@@ -16,8 +16,12 @@ SCHEMES = ("http", "https")
 
 _USER = re.compile(r"(?<=://)(?P<user>[^/?#@:]*):(?P<secret>[^/?#]*)@")
 
-_KEY = re.compile("token|key|code|pass|pwd|secret|sig|hash|auth|user|login|session|expires", re.IGNORECASE)
-"""Names of parameters whose values change while the feed stays the same."""
+_KEY = re.compile(
+    r"x-amz-.+|code|user|login|(?:.*[_.-])?(?:api)?(?:token|key|pass|password|pwd|secret|sig|signature|hash|auth"
+    r"|session|expires)",
+    re.IGNORECASE,
+)
+"""Names of parameters whose values change while the feed stays the same; `country_code` is none."""
 
 
 def is_address(text: str) -> bool:
@@ -49,7 +53,7 @@ def names_the_same(one: str, other: str) -> bool:
 
     def named(address: str) -> tuple[str, list[str]]:
         head, _, query = address.partition("?")
-        return _USER.sub("", head), [part for part in query.split("&") if not _KEY.search(part.partition("=")[0])]
+        return _USER.sub("", head), [part for part in query.split("&") if not _KEY.fullmatch(part.partition("=")[0])]
 
     return named(one) == named(other)
 
