@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from vitrina.lens import store
 from vitrina.lens.importing import FAILED, HELD
 from vitrina.lens.shops import LensFeed, find_shop, list_feeds, list_shops
 from vitrina.web.site import Site
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,15 @@ def _told(row: LensFeed, shop_name: str, known: store.FeedHealth) -> Feed:
 
 def opened(site: Site) -> closing[sqlite3.Connection]:
     return closing(store.open_catalog(site.settings.lens / "catalog.db"))
+
+
+def of_newest_import(site: Site, feed_id: str, read: Callable[[sqlite3.Connection, str], list[Row]]) -> list[Row]:
+    """read: such as `store.rejects` or `store.notes`. Nothing before the first import."""
+    if not (site.settings.lens / "catalog.db").exists():
+        return []
+    with opened(site) as catalog:
+        last = store.imports(catalog, feed_id=feed_id, limit=1)
+        return read(catalog, last[0]["import_id"]) if last else []
 
 
 def _health(site: Site, feed_ids: Sequence[str]) -> Mapping[str, store.FeedHealth]:

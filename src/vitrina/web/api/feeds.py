@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,7 @@ from vitrina.errors import NotFoundError
 from vitrina.lens import store
 from vitrina.web.api.routes import PREFIX, PROBLEMS
 from vitrina.web.auth import Who
-from vitrina.web.feeds import Feed, feed_now, feeds_now, opened
+from vitrina.web.feeds import Feed, feed_now, feeds_now, of_newest_import
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix=PREFIX + "/lens/feeds", responses=PROBLEMS)
@@ -60,11 +61,7 @@ def rejects(site: TheSite, who: Who, feed_id: str, limit: int = Query(200, ge=1,
     """What was left out of the newest import, with its line in the feed and the reason."""
     who.rights.require("catalog.view")
     find_feed_now(site, feed_id)
-    if not (site.settings.lens / "catalog.db").exists():
-        return []
-    with opened(site) as catalog:
-        last = store.imports(catalog, feed_id=feed_id, limit=1)
-        rows = store.rejects(catalog, last[0]["import_id"], limit=limit) if last else []
+    rows = of_newest_import(site, feed_id, partial(store.rejects, limit=limit))
     return [Rejected(line=row["line"], offer_id=row["offer_id"] or "", reason=row["reason"]) for row in rows]
 
 
@@ -73,11 +70,7 @@ def notes(site: TheSite, who: Who, feed_id: str) -> list[str]:
     """What was mended in the newest import, such as `line 7: & that stands alone read as itself (3 times)`."""
     who.rights.require("catalog.view")
     find_feed_now(site, feed_id)
-    if not (site.settings.lens / "catalog.db").exists():
-        return []
-    with opened(site) as catalog:
-        last = store.imports(catalog, feed_id=feed_id, limit=1)
-        return store.notes(catalog, last[0]["import_id"]) if last else []
+    return of_newest_import(site, feed_id, store.notes)
 
 
 def find_feed_now(site: Site, feed_id: str) -> Feed:

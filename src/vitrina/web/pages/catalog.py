@@ -18,7 +18,7 @@ from vitrina.lens.shops import find_feed, list_shops, note_decision
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.api.feeds import find_feed_now
 from vitrina.web.auth import Who, check_form
-from vitrina.web.feeds import feeds_now, opened, when
+from vitrina.web.feeds import feeds_now, of_newest_import, opened, when
 from vitrina.web.pages.cashback import sheet
 from vitrina.web.pages.lens import demo_progress
 from vitrina.web.render import render
@@ -75,11 +75,7 @@ def one_feed(request: Request, site: TheSite, who: Who, feed_id: str, done: str 
 def rejects_csv(site: TheSite, who: Who, feed_id: str) -> Response:
     who.rights.require("catalog.view")
     feed = find_feed_now(site, feed_id)
-    rows: list[sqlite3.Row] = []
-    if _exists(site):
-        with opened(site) as catalog:
-            last = store.imports(catalog, feed_id=feed_id, limit=1)
-            rows = store.rejects(catalog, last[0]["import_id"]) if last else []
+    rows = of_newest_import(site, feed_id, store.rejects)
     return sheet(to_csv(("line", "offer_id", "reason"), (tuple(row) for row in rows)), f"lens-rejected-{feed.shop}")
 
 
