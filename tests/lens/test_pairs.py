@@ -134,11 +134,11 @@ def test_what_an_editor_split_stays_apart_over_later_syncs(
     for quality in (60, 55, 50):  # its picture is another file each time
         take_in(settings, tmp_path, "other", {"a": (ONE, quality)})
         take_in(settings, tmp_path, f"third-{quality}", {"x": (ONE, quality + 2)})
-        sync(settings, model, index, decisions=split)
+        sync(settings, model, index, decisions=lambda: split)
         found.append(products(settings))
 
     assert all(len(some) == 1 and "other/a" not in some[0][1] for some in found)
-    sync(settings, model, index, decisions=NO_DECISIONS)
+    sync(settings, model, index, decisions=lambda: NO_DECISIONS)
     assert "other/a" in products(settings)[0][1]
 
 

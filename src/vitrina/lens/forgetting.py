@@ -19,7 +19,6 @@ from vitrina.lens.vectors import VectorStore
 from vitrina.settings import Settings
 from vitrina.work.worker import RunningJob, TryAgain
 
-JOB = "lens.forget"
 DAY_S = 86_400.0
 AT_ONCE = 500
 """Offers, or pictures, in one transaction."""
@@ -85,7 +84,7 @@ def _forget_offers(catalog: sqlite3.Connection, before: float, rest: Callable[[]
             rows = catalog.execute(_GONE, (before, AT_ONCE)).fetchall()
             keys = [row["offer_key"] for row in rows]
             for table in ("offer_pictures", "products", "offers"):  # words went when they were gone
-                catalog.execute(f"DELETE FROM {table} WHERE offer_key IN ({_marks(keys)})", keys)  # noqa: S608
+                catalog.execute(f"DELETE FROM {table} WHERE offer_key IN ({store.marks(keys)})", keys)  # noqa: S608
         count += len(keys)
         shops |= {row["shop"] for row in rows}
         if len(keys) < AT_ONCE:
@@ -110,7 +109,7 @@ def _forget_pictures(catalog: sqlite3.Connection, folder: Path, before: float, r
     while keys := _unshown(catalog, last, before):
         with store.writing(catalog):
             gone = catalog.execute(
-                f"DELETE FROM pictures WHERE picture_key IN ({_marks(keys)}) AND NOT {_IS_SHOWN} RETURNING sha256",  # noqa: S608
+                f"DELETE FROM pictures WHERE picture_key IN ({store.marks(keys)}) AND NOT {_IS_SHOWN} RETURNING sha256",  # noqa: S608
                 keys,
             ).fetchall()
             _forget_made(catalog, folder, sorted({row[0] for row in gone if row[0]}))
@@ -131,21 +130,17 @@ def _unshown(catalog: sqlite3.Connection, last: int, before: float) -> list[int]
 
 def _forget_made(catalog: sqlite3.Connection, folder: Path, shas: Sequence[str]) -> None:
     """Of pictures that no address shows any more. Files first: one that is left would never be looked for again."""
-    there = catalog.execute(f"SELECT sha256 FROM pictures WHERE sha256 IN ({_marks(shas)})", shas)  # noqa: S608
+    there = catalog.execute(f"SELECT sha256 FROM pictures WHERE sha256 IN ({store.marks(shas)})", shas)  # noqa: S608
     lost = sorted(set(shas) - {row[0] for row in there})
     if not lost:
         return
     for sha in lost:
         pictures.thumbnail_path(folder, sha).unlink(missing_ok=True)
     for table, column in (("compared", "sha256"), ("picture_pairs", "sha256"), ("picture_pairs", "other")):
-        catalog.execute(f"DELETE FROM {table} WHERE {column} IN ({_marks(lost)})", lost)  # noqa: S608
+        catalog.execute(f"DELETE FROM {table} WHERE {column} IN ({store.marks(lost)})", lost)  # noqa: S608
     store.note_change(catalog)
 
 
 def _kept(catalog: sqlite3.Connection) -> Iterator[str]:
     rows = catalog.execute("SELECT sha256 FROM pictures WHERE sha256 IS NOT NULL ORDER BY sha256")
     return (row[0] for row in rows)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

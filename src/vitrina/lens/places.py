@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -196,7 +196,7 @@ def _differences(catalog: sqlite3.Connection, model: str, shops: Collection[str]
 
 
 def _noted(catalog: sqlite3.Connection, model: str, shops: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    where = f" AND substr(entry_id, 66) IN ({_marks(shops)})" if shops else ""
+    where = f" AND substr(entry_id, 66) IN ({store.marks(shops)})" if shops else ""
     rows = catalog.execute(
         f"SELECT entry_id, digest FROM index_state WHERE model = ? AND entry_id <> ''{where} ORDER BY entry_id",  # noqa: S608
         (model, *shops),
@@ -205,7 +205,7 @@ def _noted(catalog: sqlite3.Connection, model: str, shops: Collection[str]) -> I
 
 
 def _of_shops(shops: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    return (f" AND shop IN ({_marks(shops)})", tuple(shops)) if shops else ("", ())
+    return (f" AND shop IN ({store.marks(shops)})", tuple(shops)) if shops else ("", ())
 
 
 def _places(catalog: sqlite3.Connection, where: str, values: Sequence[str]) -> Iterator[Place]:
@@ -240,7 +240,7 @@ def _put_all(
     put, done = 0, 0
     of_shops, slugs = _of_shops(shops)
     for some in vectors.portions(model, shas):
-        where = f" AND sha256 IN ({_marks(some)}){of_shops}"
+        where = f" AND sha256 IN ({store.marks(some)}){of_shops}"
         put += _put(catalog, model, index, some, _changed(catalog, model, _places(catalog, where, (*some, *slugs))))
         done += len(some)
         on_progress(done, len(shas))
@@ -250,7 +250,7 @@ def _put_all(
 def _changed(catalog: sqlite3.Connection, model: str, places: Iterator[Place]) -> list[Place]:
     """A picture may be new in one shop and as it was in others."""
     some = list(places)
-    marks = _marks(some)
+    marks = store.marks(some)
     rows = catalog.execute(
         f"SELECT entry_id, digest FROM index_state WHERE model = ? AND entry_id IN ({marks})",  # noqa: S608
         (model, *(place.key for place in some)),
@@ -277,7 +277,3 @@ def _remove(catalog: sqlite3.Connection, model: str, index: Index, keys: Sequenc
     index.delete([entry_id(key[:64], crop, key[65:]) for key in keys for crop in range(MOST_CROPS)])
     with store.writing(catalog):
         catalog.executemany("DELETE FROM index_state WHERE model = ? AND entry_id = ?", [(model, key) for key in keys])
-
-
-def _marks(values: Iterable[object]) -> str:
-    return ",".join("?" for _ in values)

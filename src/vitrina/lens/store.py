@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -249,7 +249,7 @@ def offers_by_key(connection: sqlite3.Connection, offer_keys: Iterable[int]) -> 
     """Live offers, without their pictures."""
     found = {}
     for some in _portions(list(offer_keys)):
-        question = f"SELECT * FROM offers WHERE gone_at IS NULL AND offer_key IN ({_marks(some)})"  # noqa: S608
+        question = f"SELECT * FROM offers WHERE gone_at IS NULL AND offer_key IN ({marks(some)})"  # noqa: S608
         found.update({row["offer_key"]: offer_of(row) for row in connection.execute(question, some)})
     return found
 
@@ -261,7 +261,7 @@ def offers_with_pictures(connection: sqlite3.Connection, shas: Iterable[str]) ->
         question = (
             "SELECT DISTINCT pictures.sha256 AS picture_sha256, offers.* FROM pictures"  # noqa: S608
             " JOIN offer_pictures USING(picture_key) JOIN offers USING(offer_key)"
-            f" WHERE pictures.sha256 IN ({_marks(some)}) AND offers.gone_at IS NULL"
+            f" WHERE pictures.sha256 IN ({marks(some)}) AND offers.gone_at IS NULL"
         )
         found += [
             PicturedOffer(row["picture_sha256"], row["offer_key"], offer_of(row))
@@ -349,6 +349,20 @@ def count_all_feeds(connection: sqlite3.Connection) -> None:
             count_feeds(connection, row["shop"])
     with writing(connection):
         connection.execute("INSERT OR REPLACE INTO kept VALUES('feeds counted', '')")
+
+
+def count_feeds_that_show(connection: sqlite3.Connection, picture_keys: Sequence[int]) -> None:
+    """Of the shops with these pictures, a shop at a time."""
+    shops: set[str] = set()
+    for some in _portions(list(picture_keys)):
+        question = (
+            "SELECT DISTINCT shop FROM offer_pictures JOIN offers USING(offer_key)"  # noqa: S608
+            f" WHERE picture_key IN ({marks(some)})"
+        )
+        shops |= {row["shop"] for row in connection.execute(question, some)}
+    for shop in sorted(shops):
+        with writing(connection):
+            count_feeds(connection, shop)
 
 
 def are_feeds_counted(connection: sqlite3.Connection) -> bool:
@@ -444,5 +458,6 @@ def _portions(values: list[_T]) -> Iterator[list[_T]]:
         yield values[first : first + AT_ONCE]
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sized) -> str:
+    """A question mark for each value, for SQL's `IN`."""
     return ",".join("?" * len(values))

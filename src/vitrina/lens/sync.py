@@ -69,13 +69,13 @@ def sync(
     *,
     shops: Collection[str] = (),
     private: Collection[str] = (),
-    decisions: Decisions | Callable[[], Decisions] = NO_DECISIONS,
+    decisions: Callable[[], Decisions] = lambda: NO_DECISIONS,
     on_progress: Progress = say_nothing,
 ) -> Synced:
     """Bring pictures, vectors and index to what the catalog says; of some shops only, where they are named.
 
-    private: feeds whose pictures may be at private addresses. decisions: a function is asked when offers are merged, as
-    editors go on deciding while pictures are fetched. on_progress: what it raises ends the run early.
+    private: feeds whose pictures may be at private addresses. decisions: asked when offers are merged, as editors go on
+    deciding while pictures are fetched. on_progress: what it raises ends the run early.
     Raises ConflictError while another process does the same.
     """
     folder = settings.lens
@@ -163,10 +163,8 @@ def _decided(database: Database) -> Decisions:
         return load_decisions(session)
 
 
-def _merge(catalog: sqlite3.Connection, decisions: Decisions | Callable[[], Decisions]) -> product.Refreshed:
+def _merge(catalog: sqlite3.Connection, decisions: Callable[[], Decisions]) -> product.Refreshed:
     """Once more where an editor decides meanwhile: what was merged without that would undo it on the page."""
-    if isinstance(decisions, Decisions):
-        return product.refresh_products(catalog, decisions)
     while True:
         decided = decisions()
         merged = product.refresh_products(catalog, decided)
@@ -186,7 +184,7 @@ def _fetch(
             on_progress("pictures", before + done, before + all_)
 
         ended.update(pictures.fetch_pictures(folder, wanted, on_progress=told))
-        store.count_all_feeds(catalog)
+        store.count_feeds_that_show(catalog, [one.picture_key for one in wanted])
     return dict(ended)
 
 
