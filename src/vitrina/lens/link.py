@@ -90,19 +90,19 @@ NETWORKS: dict[str, Network] = {
 
 def make_link(network: Network, url: str, *, base: str = "", sub_ids: Mapping[str, str]) -> Link:
     """The offer's address by way of the network. Raises InputError for an address that is none, or what is missing."""
-    check_url(url)
     if not network.template:
-        return _link(url)
+        return plain_link(url)
+    check_url(url)
     prefix, parameters = _parse(network.template)
     if prefix == "link" or _host(urlsplit(url)) in network.hosts:
-        return _link(_added(url, _free(network, url, _of_sub_ids(network, parameters)), network, sub_ids))
+        return plain_link(_added(url, _free(network, url, _of_sub_ids(network, parameters)), network, sub_ids))
     if not base:
         raise InputError(
             f"network {network.name}: the shop has no address in it yet; "
             "`vitrina lens cashback networks program SHOP --network NAME --base URL` sets it"
         )
     check_url(base)
-    return _link(_added(base, parameters, network, {**sub_ids, "url": url}))
+    return plain_link(_added(base, parameters, network, {**sub_ids, "url": url}))
 
 
 def check_url(url: str) -> str:
@@ -122,6 +122,17 @@ def check_url(url: str) -> str:
     if not fits or not url.lower().startswith(("http://", "https://")):
         raise InputError(f"expected an address such as https://shop.example/thing, got {shown}")
     return url
+
+
+def plain_link(url: str) -> Link:
+    """The address in ASCII: what is not gets encoded, what is stays. Raises InputError for an address that is none."""
+    check_url(url)
+    parts = urlsplit(url)
+    host = _ascii_host(parts)
+    head = re.match(r"[a-zA-Z]+://[^/?#]*", url)
+    rest = url[head.end() :] if head else ""
+    port = "" if parts.port is None else f":{parts.port}"
+    return Link(f"{parts.scheme}://{host}{port}{quote(rest, safe=_PRINTABLE)}", host.strip("[]"))
 
 
 def check_network(network: Network) -> Network:
@@ -196,17 +207,6 @@ def _added(prefix: str, parameters: list[str], network: Network, values: Mapping
 
 def _names(url: str) -> set[str]:
     return {unquote(part.partition("=")[0]) for part in urlsplit(url).query.split("&") if part}
-
-
-def _link(url: str) -> Link:
-    """The address in ASCII: what is not gets encoded, what is stays."""
-    check_url(url)
-    parts = urlsplit(url)
-    host = _ascii_host(parts)
-    head = re.match(r"[a-zA-Z]+://[^/?#]*", url)
-    rest = url[head.end() :] if head else ""
-    port = "" if parts.port is None else f":{parts.port}"
-    return Link(f"{parts.scheme}://{host}{port}{quote(rest, safe=_PRINTABLE)}", host.strip("[]"))
 
 
 def _host(parts: SplitResult) -> str:

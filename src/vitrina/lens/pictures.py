@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from vitrina.errors import DeniedError, InputError, LimitError, VitrinaError
 from vitrina.lens import store
-from vitrina.lens.link import NETWORKS, make_link
+from vitrina.lens.link import plain_link
 from vitrina.lens.photo import read_photo, to_webp
 from vitrina.outlet.download import UNKNOWN, Version, download
 
@@ -290,7 +290,7 @@ def _content(folder: Path, one: Due, manners: Manners) -> tuple[bytes | None, Ve
 def _address(url: str) -> str:
     """As it stands in a request: letters of other scripts encoded, without a fragment."""
     try:
-        return make_link(NETWORKS["direct"], url, sub_ids={}).url.partition("#")[0]
+        return plain_link(url).url.partition("#")[0]
     except InputError as error:  # no try will mend it
         raise DeniedError(str(error)) from error
 

@@ -94,8 +94,8 @@ def matching(catalog: sqlite3.Connection, text: str, offer_keys: Sequence[int]) 
         if asked is None or not wanted:
             return {}
         marks = ",".join("?" * len(wanted))
-        rows = catalog.execute(
-            f"SELECT rowid FROM offer_words WHERE offer_words MATCH ? AND +rowid IN ({marks})"  # noqa: S608 - the + keeps FTS5 from asking once for each
+        rows = catalog.execute(  # the + keeps FTS5 from looking the words up anew for each of the offers
+            f"SELECT rowid FROM offer_words WHERE offer_words MATCH ? AND +rowid IN ({marks})"  # noqa: S608
             f" ORDER BY bm25(offer_words, {_weights()}), rowid",
             (asked, *wanted),
         ).fetchall()

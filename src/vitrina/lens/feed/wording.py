@@ -11,9 +11,7 @@ _MARK = re.compile(r"\s*\((pre-?order|предзаказ|back-?order|sold out|ou
 
 def plain(text: str, longest: int) -> str:
     """At most `longest` letters."""
-    if text.isalnum() and len(text) <= longest:
-        return text
-    if _is_plain(text) and len(text) <= longest:
+    if len(text) <= longest and (text.isalnum() or _is_plain(text)):
         return text
     if "<" in text or "&" in text:
         text = html.unescape(_TAG.sub(" ", html.unescape(text[: longest * 8])))
