@@ -141,6 +141,31 @@ def test_counts_go_on_through_kills_of_the_broker_and_end_as_they_are(mosquitto:
     assert mosquitto.retained()["vitrina/available"] == "offline"
 
 
+def test_what_was_so_while_the_broker_was_away_is_not_told_afterwards(mosquitto: Mosquitto) -> None:
+    wire = BrokerWire(mosquitto.row(discovery_prefix=""), None, client_id="vitrina-test")
+    told = Followed(prefix="vitrina", discovery_prefix="")
+    assert eventually(lambda: told.show(wire, [footfall(1)]) > 0)
+    assert wire.flush(timeout_s=5)
+    mosquitto.kill()
+    assert eventually(lambda: not wire.connected.is_set())
+
+    assert [told.show(wire, [footfall(count)]) for count in range(2, 7)] == [0] * 5
+    heard: list[str] = []
+    listener = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    listener.on_connect = lambda client, *_: client.subscribe("vitrina/riga/footfall", 1)
+    listener.on_message = lambda _c, _d, message: heard.append(message.payload.decode())
+    mosquitto.start()
+    listener.connect("127.0.0.1", mosquitto.port)
+    listener.loop_start()
+    assert eventually(lambda: told.show(wire, [footfall(7)]) > 0)
+    assert eventually(lambda: "7" in heard)
+    wire.close()
+    listener.disconnect()
+    listener.loop_stop()
+
+    assert heard == ["7"]
+
+
 def test_a_process_that_is_killed_is_offline_by_its_last_will_and_a_new_one_takes_over(mosquitto: Mosquitto) -> None:
     program = (
         "import sys, time\n"

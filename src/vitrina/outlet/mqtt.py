@@ -117,6 +117,8 @@ class BrokerWire:
             return set(self._found)
 
     def publish(self, topic: str, payload: str, *, retain: bool) -> bool:
+        if not self.connected.is_set():
+            return False  # paho would keep it, and tell as news what was so while the broker was away
         return self._client.publish(topic, payload, qos=QOS, retain=retain).rc == paho.MQTT_ERR_SUCCESS
 
     def flush(self, *, timeout_s: float) -> bool:
@@ -153,8 +155,8 @@ class BrokerWire:
             self._found = set()
         self._listen_until = time.monotonic() + LISTEN_S
         client.subscribe([(pattern, QOS) for pattern in self._patterns()])
-        self.connection += 1
         self.connected.set()
+        self.connection += 1
         self._say(connected=True, status="connected")
 
     def _refused(self, *_: Any) -> None:
