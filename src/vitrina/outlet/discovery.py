@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vitrina import __version__
-from vitrina.outlet.reading import OFF, OFFLINE, ON, ONLINE, Reading
+from vitrina.outlet.reading import OFF, OFFLINE, ON, ONLINE, UNKNOWN, Reading
 
 _PLAIN = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -82,8 +82,7 @@ def retained(readings: Iterable[Reading], *, prefix: str, discovery_prefix: str)
     for reading in readings:
         if discovery_prefix:
             found[config_topic(discovery_prefix, prefix, reading)] = config(prefix, reading)
-        if reading.value is not None:
-            found[state_topic(prefix, reading)] = reading.value
+        found[state_topic(prefix, reading)] = UNKNOWN if reading.value is None else reading.value
     return found
 
 

@@ -9,6 +9,8 @@ Kind = Literal["sensor", "binary_sensor"]
 
 ON, OFF = "ON", "OFF"
 ONLINE, OFFLINE = "online", "offline"
+UNKNOWN = "None"
+"""Home Assistant's word for a number that is not known now; it takes no notice of an empty message."""
 
 
 @dataclass(frozen=True, slots=True)
