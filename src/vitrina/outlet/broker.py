@@ -61,7 +61,7 @@ class BrokerSettings:
 
     def checked(self) -> BrokerSettings:
         """Raises InputError."""
-        if not _HOST.fullmatch(self.host):
+        if not _HOST.fullmatch(self.host) or any(not 0 < len(part) < 64 for part in self.host.rstrip(".").split(".")):
             raise InputError(f"host: expected a name or address such as mqtt.example.org, got {self.host[:80]!r}")
         if not 0 <= self.port <= 65535:
             raise InputError(f"port: expected 1 to 65535, got {self.port}")
@@ -69,9 +69,19 @@ class BrokerSettings:
             raise InputError(f"prefix: expected letters, digits, - and _ such as vitrina, got {self.prefix[:80]!r}")
         if self.discovery_prefix and not _TOPIC.fullmatch(self.discovery_prefix):
             raise InputError(f"discovery: expected a topic such as homeassistant, got {self.discovery_prefix[:80]!r}")
+        if self.discovery_prefix and _overlap(self.prefix, self.discovery_prefix):
+            raise InputError(
+                f"prefix: expected one of our own, apart from {self.discovery_prefix}, got {self.prefix}: "
+                "what is retained below it and not ours is cleared, and that would be every other device's discovery"
+            )
         if self.ca:
             trusting(self.ca)
         return self
+
+
+def _overlap(topic: str, other: str) -> bool:
+    """Whether one is the other, or lies below it."""
+    return f"{topic}/".startswith(f"{other}/") or f"{other}/".startswith(f"{topic}/")
 
 
 def trusting(ca: str | None) -> ssl.SSLContext:
