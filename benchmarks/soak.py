@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.stats import theilslopes
 
 from benchmarks.kills import Home
@@ -96,7 +98,10 @@ def soak(*, seconds: float, speed: float) -> Course:
             )
         with home.running():
             _wait_for(home)
-            _measure(home, course, seconds=seconds, hour_s=3600 / speed)
+            try:
+                _measure(home, course, seconds=seconds, hour_s=3600 / speed)
+            except KeyboardInterrupt:
+                Console(stderr=True).print("Ended early: this is what was measured until now.")
     return course
 
 
@@ -115,20 +120,32 @@ def _measure(home: Home, course: Course, *, seconds: float, hour_s: float) -> No
     began = time.monotonic()
     first = {process.pid for _, process in home.processes()}
     every_s, hours = max(seconds / SAMPLES, 0.5), 0
-    while (passed := time.monotonic() - began) < seconds:
-        if passed >= hours * min(hour_s, seconds / 4):
-            home.enqueue(UPKEEP[hours % len(UPKEEP)])
-            hours += 1
-        for kind, process in home.processes():
-            with contextlib.suppress(psutil.Error):
-                course.series[f"{kind}: MB"].append((passed, process.memory_full_info().uss / 2**20))
-                course.series[f"{kind}: open files"].append((passed, process.num_fds()))
-                course.series[f"{kind}: threads"].append((passed, process.num_threads()))
-        course.series["files in the journal"].append((passed, len(list(home.path.glob("journal/*/*/*")))))
-        course.series["files in the lake"].append((passed, len(list(home.path.glob("lake/**/*.parquet")))))
-        course.series["files in the lake's logs"].append((passed, len(list(home.path.glob("lake/*/_delta_log/*")))))
-        time.sleep(every_s)
+    columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=seconds)
+        while (passed := time.monotonic() - began) < seconds:
+            if passed >= hours * min(hour_s, seconds / 4):
+                home.enqueue(UPKEEP[hours % len(UPKEEP)])
+                hours += 1
+            _sample(home, course, passed)
+            progress.update(task, completed=passed, description=_newest(course))
+            time.sleep(every_s)
     course.restarts = len({process.pid for _, process in home.processes()} - first)
+
+
+def _sample(home: Home, course: Course, passed: float) -> None:
+    for kind, process in home.processes():
+        with contextlib.suppress(psutil.Error):
+            course.series[f"{kind}: MB"].append((passed, process.memory_full_info().uss / 2**20))
+            course.series[f"{kind}: open files"].append((passed, process.num_fds()))
+            course.series[f"{kind}: threads"].append((passed, process.num_threads()))
+    course.series["files in the journal"].append((passed, len(list(home.path.glob("journal/*/*/*")))))
+    course.series["files in the lake"].append((passed, len(list(home.path.glob("lake/**/*.parquet")))))
+    course.series["files in the lake's logs"].append((passed, len(list(home.path.glob("lake/*/_delta_log/*")))))
+
+
+def _newest(course: Course) -> str:
+    return ", ".join(f"{kind} {course.series[f'{kind}: MB'][-1][1]:.0f} MB" for kind in KINDS)
 
 
 def chart(values: list[float], *, width: int = 40) -> str:
