@@ -145,6 +145,66 @@ def test_a_day_with_a_gap_is_not_compared_with(story):
     assert story.figures().figures["footfall"].change is None
 
 
+def test_a_day_of_which_only_receipts_are_known_is_not_compared_with(story):
+    story.on(date(2026, 3, 3)).receipt("11:00", "1", 500)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE)
+    assert story.figures().figures["footfall"].change is None
+
+
+def test_sales_are_not_compared_with_a_day_without_a_receipt(story):
+    story.on(date(2026, 3, 3)).enter("11:00", *PEOPLE)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE)
+    story.receipt("11:05", "1", 500)
+    figures = story.figures().figures
+    assert figures["footfall"].change.value == 0
+    assert figures["conversion"].change is figures["shopper_yield"].change is None
+
+
+def test_what_was_hidden_on_an_earlier_day_is_not_told_by_the_change(story):
+    story.on(date(2026, 3, 3)).enter("11:00", *PEOPLE)
+    story.visit("11:05", "ann", "shelf", 10.0)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE)
+    for person in PEOPLE:
+        story.visit("11:05", person, "shelf", 10.0)
+    shelf = story.figures(k_anonymity=5).zones[0]
+    assert (shelf.exposure.value, shelf.exposure.change) == (1.0, None)
+
+
+def test_holding_power_is_about_those_who_stopped_and_no_others(story):
+    for person in PEOPLE:
+        story.visit("11:00", person, "shelf", 1.0)
+    story.visit("11:10", "ann", "shelf", 77.0)
+    shelf = story.figures(k_anonymity=5).zones[0]
+    assert (shelf.stopping_power.value, shelf.stopping_power.n) == (pytest.approx(1 / 6), 6)
+    assert (shelf.holding_power.value, shelf.holding_power.note) == (None, "fewer than 5 people: not shown")
+
+
+def test_the_only_one_who_was_served_tells_nobody_how_long_they_waited(story):
+    for person in PEOPLE:
+        story.wait("11:00", person, 10.0, "abandoned")
+    story.wait("11:00", "gus", 33.0)
+    queue = story.figures(k_anonymity=5).queues[0]
+    assert (queue.wait_median.value, queue.abandonment.n) == (None, 7)
+
+
+def test_many_visits_of_one_person_are_one_person(story):
+    for minute in range(6):
+        story.visit(f"11:{2 * minute:02}", "ann", "shelf", 10.0)
+        story.visit(f"11:{2 * minute + 1:02}", "ann", "promo", 10.0)
+    for person in PEOPLE[1:5]:
+        story.visit("12:00", person, "street", 10.0)
+    day = story.figures(k_anonymity=5)
+    assert day.figures["dwell_median"].note == "fewer than 5 people: not shown"
+    assert day.transitions == []
+
+
+def test_so_few_people_cannot_be_read_off_the_curve_of_those_inside(story):
+    story.enter("11:00", "ann")
+    story.leave("13:00", "ann")
+    day = story.figures(k_anonymity=5)
+    assert {row["people"] for row in day.occupancy} == {None}
+
+
 def test_spring_forward_makes_a_day_of_23_hours(kiosk):
     kiosk.on(date(2026, 3, 28)).enter("05:00", *PEOPLE)
     day = kiosk.figures()

@@ -95,7 +95,7 @@ def test_a_period_of_one_day_is_the_days_page(story, seed):
             assert all(close(*pair) for pair in zip(ours, theirs, strict=True)), (zone.zone, name)
     assert found.queues[0].length_max.now.value == day.queues[0].length_max.value
     assert close(found.queues[0].length_mean.now.value, day.queues[0].length_mean.value)
-    inner = Counter({(row["from"], row["to"]): row["steps"] for row in found.transitions})
+    inner = Counter({(row["from"], row["to"]): row["people"] for row in found.transitions})
     assert inner == Counter({(row["from"], row["to"]): row["people"] for row in day.transitions})
     ours = {tuple(row["path"]): row["people"] for row in found.paths}
     assert all(ours[tuple(row["path"])] == row["people"] for row in day.paths if tuple(row["path"]) in ours)

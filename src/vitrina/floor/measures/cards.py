@@ -18,7 +18,7 @@ Query = Callable[[Tables, Marks], ibis.Table]
 class Measure:
     """One figure's card: what it is, what it is made of, and what it hides.
 
-    unit: 'people', 's', 'share', 'ratio', 'money' (minor units of the shop's currency), 'steps'.
+    unit: 'people', 's', 'share', 'ratio', 'money' (minor units of the shop's currency).
     """
 
     name: str
@@ -221,7 +221,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure(
             "transitions",
             "Paths",
-            "steps",
+            "people",
             "How many persons went from one zone straight to another. A path is the order of zones of one person.",
             "None: counts of what was seen.",
             ("visits",),

@@ -70,7 +70,7 @@ def compose(
     comparable = [
         (date_, earlier)
         for date_, earlier in zip(same_week_days(day)[1:], before, strict=True)
-        if not earlier.rows.empty and _watched_enough(earlier) and _watched_enough(today)
+        if earlier.rows.watched and _watched_enough(earlier) and _watched_enough(today)
     ]
     earlier_days = [earlier for _, earlier in comparable]
     shown = Shown(k_anonymity, tuple(date_.isoformat() for date_, _ in comparable), watched=today.rows.watched)
@@ -87,7 +87,7 @@ def compose(
         gaps=_gaps(today.rows),
         figures=_headline(shown, today, earlier_days) | _occupancy_figures(shown, today, inside[1]),
         hourly=_hourly(today, clock, k_anonymity),
-        occupancy=_occupancy_curve(today, clock, *inside),
+        occupancy=_occupancy_curve(today, clock, *inside, k_anonymity=k_anonymity),
         zones=[_zone(shown, place, today, earlier_days) for place in _shown_zones(shop, today)],
         queues=[_queue(shown, place, today, earlier_days) for place in shop.layout.zones if place.kind == "queue"],
         heat=_heat(today, k_anonymity),
@@ -163,19 +163,25 @@ def _iso(moment_us: int) -> str:
 
 
 SALES = ("conversion", "average_ticket", "shopper_yield")
+DWELLS = ("dwell_median", "dwell_p90")
 
 
 def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[str, Figure]:
     before = [estimates.headline(day) for day in earlier]
+    stayed = [estimates.people_in_zones(day) for day in (today, *earlier)]
     found = {
         name: shown.figure(
-            name, UNITS[name], estimate, [each[name] for each in before], note=_note(name, today, estimate)
+            name,
+            UNITS[name],
+            estimate,
+            [each[name] for each in before],
+            people=stayed if name in DWELLS else (),
+            note=_note(name, today, estimate),
         )
         for name, estimate in estimates.headline(today).items()
     }
     if today.purchases.any():
         return found
-    # Without a single receipt it is the receipts that are missing, not the buyers.
     return found | {name: Figure(name, None, UNITS[name], None, note=figures.NO_RECEIPTS) for name in SALES}
 
 
@@ -196,11 +202,16 @@ def _sales_note(today: ShopDay, estimate: Estimate) -> str:
     return "" if today.rows.receipts.own_currency.all() else figures.OTHER_CURRENCY
 
 
+def _came_in(today: ShopDay) -> int:
+    """Whom figures about people inside are about: those who entered, or were seen where no entrance is watched."""
+    return len(today.inbound) or estimates.people_in_zones(today)
+
+
 def _occupancy_figures(shown: Shown, today: ShopDay, inside: Floats) -> dict[str, Figure]:
     footfall = len(today.inbound)
 
     def figure(name: str, people: float) -> Figure:
-        found = shown.figure(name, "people", Count(round(people)), people=footfall)
+        found = shown.figure(name, "people", Count(round(people)), people=[_came_in(today)])
         return found if found.n is None else replace(found, n=footfall)
 
     closed = Figure("occupancy_now", None, "people", None, note=figures.CLOSED)
@@ -243,14 +254,16 @@ def _hour(today: ShopDay, clock: ShopClock, hour: int, counts: tuple[int, int], 
     }
 
 
-def _occupancy_curve(today: ShopDay, clock: ShopClock, minutes: Ints, inside: Floats) -> list[dict[str, Any]]:
+def _occupancy_curve(
+    today: ShopDay, clock: ShopClock, minutes: Ints, inside: Floats, *, k_anonymity: int
+) -> list[dict[str, Any]]:
     """Every five minutes of the opening hours; where the door was not watched nobody knows."""
-    curve = []
+    curve, few = [], figures.hidden(_came_in(today), k_anonymity)
     for minute, people in zip(minutes[::OCCUPANCY_STEP_MIN].tolist(), inside[::OCCUPANCY_STEP_MIN], strict=True):
         if not any(start <= minute < until for start, until in today.opens):
             continue
         watched = today.watched(minute, minute + OCCUPANCY_STEP_MIN * estimates.MINUTE_US, today.door_cameras)
-        value = None if watched == 0 else round(float(people))
+        value = None if few or watched == 0 else round(float(people))
         curve.append({"t": clock.local(minute / 1e6).strftime("%H:%M"), "people": value})
     return curve
 
@@ -267,13 +280,14 @@ def _shown_zones(shop: Shop, today: ShopDay) -> list[Zone]:
 
 
 def _zone(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay]) -> ZoneDay:
-    visitors, found = estimates.zone(today, place.slug)
-    before = [estimates.zone(day, place.slug)[1] for day in earlier]
+    (visitors, found), *before = (estimates.zone(day, place.slug) for day in (today, *earlier))
     units = {"zone_visitors": "people", "exposure": "ratio", "stopping_power": "share"}
 
     def figure(name: str, note: str = "") -> Figure:
-        values = [each[name] for each in before]
-        return shown.figure(name, units.get(name, "s"), found[name], values, people=visitors, note=note)
+        values = [each[name] for _, each in before]
+        everybody = [visitors, *(people for people, _ in before)]
+        people = () if name == "holding_power" else everybody  # which is about those who stopped alone
+        return shown.figure(name, units.get(name, "s"), found[name], values, people=people, note=note)
 
     crowded = visitors > len(today.inbound)
     return ZoneDay(
@@ -290,13 +304,13 @@ def _zone(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay])
 
 
 def _queue(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay]) -> QueueDay:
-    found = estimates.queue(today, place.slug)
-    before = [estimates.queue(day, place.slug) for day in earlier]
-    joined = found["abandonment"].n
+    (joined, found), *before = (estimates.queue(day, place.slug) for day in (today, *earlier))
 
     def figure(name: str, unit: str, estimate: str) -> Figure:
-        shown_one = shown.figure(name, unit, found[estimate], [each[estimate] for each in before], people=joined)
-        return replace(shown_one, n=joined) if estimate.startswith("length") and shown_one.n else shown_one
+        of_all = estimate.startswith("length")
+        people = [joined, *(people for people, _ in before)] if of_all else ()
+        shown_one = shown.figure(name, unit, found[estimate], [each[estimate] for _, each in before], people=people)
+        return replace(shown_one, n=joined) if of_all and shown_one.n else shown_one
 
     return QueueDay(
         zone=place.slug,

@@ -113,8 +113,9 @@ class ShopDay:
 
 
 def headline(day: ShopDay) -> dict[str, Estimate]:
-    """Figures of the whole shop."""
-    entries, receipts = day.by_hour(day.inbound), day.rows.receipts
+    """Figures of the whole shop. Without a single receipt it is the receipts that are missing, not the buyers."""
+    receipts = day.rows.receipts
+    entries = day.by_hour(day.inbound) if day.purchases.any() else np.zeros(len(day.hours) - 1)
     own = receipts.where(receipts.own_currency)
     dwell_s = day.rows.visits.in_zones(day.marks.inside).dwell_s
     return {
@@ -127,6 +128,11 @@ def headline(day: ShopDay) -> dict[str, Estimate]:
         "average_ticket": Mean(receipts.total_minor[day.purchases]),
         "shopper_yield": Ratio(day.by_hour(own.t, own.total_minor), entries),
     }
+
+
+def people_in_zones(day: ShopDay) -> int:
+    """Persons with a visit to a section or promo display; each may have several."""
+    return len(np.unique(day.rows.visits.in_zones(day.marks.inside).person))
 
 
 def _capture(day: ShopDay) -> Share:
@@ -171,9 +177,10 @@ def _exposure(visitors: int, footfall: int) -> Estimate:
     return Ratio(np.array([float(visitors)]), np.array([float(footfall)]))
 
 
-def queue(day: ShopDay, zone_id: str) -> dict[str, Estimate]:
+def queue(day: ShopDay, zone_id: str) -> tuple[int, dict[str, Estimate]]:
+    """How many joined one queue, whatever became of them, and the estimates about them."""
     waits = day.rows.waits.in_zone(zone_id)
-    return {
+    return len(waits.t), {
         "length_max": Count(longest_queue(waits.t, waits.ended)),
         "length_mean": Ratio(day.by_hour(waits.t, waits.wait_s), day.open_s_by_hour),
         **waiting(waits),
@@ -221,9 +228,9 @@ def paths(day: ShopDay) -> Counter[Path]:
 
 
 def steps(walked: Counter[Path], *, start: str, end: str) -> Counter[tuple[str, str]]:
-    """Transitions of all paths, with where they begin and end."""
+    """How many persons made each step, however often, with where their paths begin and end."""
     found: Counter[tuple[str, str]] = Counter()
     for path, people in walked.items():
-        for step in pairwise((start, *path, end)):
+        for step in set(pairwise((start, *path, end))):
             found[step] += people
     return found

@@ -139,11 +139,11 @@ class Shown:
         today: Estimate,
         earlier: Sequence[Estimate] = (),
         *,
-        people: int | None = None,
+        people: Sequence[int] = (),
         note: str = "",
     ) -> Figure:
-        """people: how many persons the estimate is about, when that is not its `n`."""
-        about = today.n if people is None else people
+        """people: how many persons each estimate is about, today's before the earlier ones; without it, its `n`."""
+        about, *about_earlier = people or [estimate.n for estimate in (today, *earlier)]
         if not self.watched and not about and isfinite(today.value):
             return Figure(name, None, unit, 0, note=NOT_WATCHED)
         if hidden(about, self.k_anonymity):
@@ -158,15 +158,16 @@ class Shown:
             shown.n,
             known(shown.low),
             known(shown.high),
-            self._change(today, earlier),
+            self._change(today, zip(earlier, about_earlier, strict=True)),
             note,
         )
 
-    def _change(self, today: Estimate, earlier: Sequence[Estimate]) -> Change | None:
+    def _change(self, today: Estimate, earlier: Iterable[tuple[Estimate, int]]) -> Change | None:
+        """Earlier days on which the figure would not be shown are left out."""
         usable = [
             (day, estimate.value)
-            for day, estimate in zip(self.earlier_days, earlier, strict=False)
-            if isfinite(estimate.value) and not hidden(estimate.n, self.k_anonymity)
+            for day, (estimate, people) in zip(self.earlier_days, earlier, strict=False)
+            if isfinite(estimate.value) and not hidden(people, self.k_anonymity)
         ]
         if not usable:
             return None

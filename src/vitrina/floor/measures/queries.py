@@ -180,7 +180,7 @@ def shopper_yield(tables: Tables, marks: Marks) -> ibis.Table:
 
 
 def transitions(tables: Tables, marks: Marks) -> ibis.Table:
-    """How many went from one zone straight to another; a second visit to the same zone is no step."""
+    """How many persons went from one zone straight to another; a second visit to the same zone is no step."""
     following = ibis.window(group_by=[_.shop_id, _.business_day, _.person_id], order_by=[_.t, _.event_id])
     steps = (
         customer_visits(tables)
@@ -188,7 +188,7 @@ def transitions(tables: Tables, marks: Marks) -> ibis.Table:
         .mutate(following=_.zone_id.lead().over(following))
         .filter(_.following.notnull(), _.following != _.zone_id)
     )
-    return steps.group_by((*BY_ZONE, "following")).agg(value=_.count())
+    return steps.group_by((*BY_ZONE, "following")).agg(value=_.person_id.nunique())
 
 
 def longest_visits(tables: Tables, marks: Marks) -> ibis.Table:

@@ -137,10 +137,6 @@ class DayRows:
     simulated: bool
 
     @property
-    def empty(self) -> bool:
-        return not any(len(part.t) for part in (self.crossings, self.visits, self.waits, self.receipts, self.presence))
-
-    @property
     def watched(self) -> bool:
         """Whether any camera saw anything; receipts come without one."""
         return any(len(part.t) for part in (self.crossings, self.visits, self.waits)) or bool(
