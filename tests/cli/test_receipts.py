@@ -71,12 +71,15 @@ def test_two_imports_of_one_source_do_not_run_at_once(settings: Settings, tmp_pa
 
 
 def test_mistakes_in_what_was_typed_are_named(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("receipt_id,t,total\n")
     (tmp_path / "old.csv").write_bytes("receipt_id,t,total\n1,2026-07-01 12:00,2,50 €\n".encode("cp1252"))
 
     for arguments, message in (
         ((str(tmp_path / "none.csv"),), "there is no such file"),
         ((str(tmp_path / "old.csv"),), "Try --encoding cp1252"),
         ((str(tmp_path / "old.csv"), "--column", "total"), "expected OURS=THEIRS"),
+        ((str(tmp_path / "old.csv"), "--source", "till 2"), "--source: expected letters, digits, dots and dashes"),
+        ((str(tmp_path / "new.csv"), "--rejected", str(tmp_path / "no" / "wrong.csv")), "cannot write it"),
     ):
         error = take(settings, *arguments).exception
         assert isinstance(error, InputError)

@@ -52,6 +52,9 @@ def test_an_export_with_other_names_day_first_and_a_decimal_comma_is_read() -> N
         ("1,2026-07-01 12:30,free", "total: expected an amount such as 12.50, got 'free'"),
         ("1,2026-07-01 12:30,nan", "total: expected an amount such as 12.50, got 'nan'"),
         ("1,2026-07-01 12:30", "total: expected an amount such as 12.50, got ''"),
+        ('1,2026-07-01 12:30,"12,50"', "total: expected an amount such as 12.50, got '12,50'"),
+        ("1,2026-07-01 12:30,12,50", "expected the header's 3 columns, got more; put quotes round"),
+        ("1,2026-07-01,1", "t: expected a moment such as 2026-11-20 14:05"),
     ],
 )
 def test_a_line_that_does_not_fit_costs_that_line_and_says_why(line: str, reason: str) -> None:
@@ -61,6 +64,17 @@ def test_a_line_that_does_not_fit_costs_that_line_and_says_why(line: str, reason
     assert wrong.line == 2
     assert reason in wrong.reason
     assert isinstance(right, Receipt)
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [("1,234.50", 123450), ("1.234,50", 123450), ("1,23,456.00", 12345600), ("12,50", 1250), ("-1 234", -123400)],
+)
+def test_the_last_of_point_and_comma_is_the_decimal_one(text: str, minor: int) -> None:
+    (found,) = read(f"receipt_id;t;total\n1;2026-07-01 12:30;{text};\n")
+
+    assert isinstance(found, Receipt)
+    assert found.total == Money(minor, "EUR")
 
 
 def test_a_header_without_what_is_needed_says_which_and_how_to_name_it() -> None:
@@ -78,6 +92,17 @@ def test_lines_of_one_receipt_are_added_up_when_the_file_has_one_for_each_item()
     assert isinstance(first, Receipt)
     assert (first.total, first.items, first.t.minute) == (Money(400, "EUR"), 2, 30)
     assert isinstance(second, Receipt)
+
+
+def test_lines_of_the_highest_revision_alone_are_added_up() -> None:
+    header, lines = "receipt_id,t,total,revision,currency\n", ("2,1,EUR", "3,1,EUR", "2,2,EUR", "9,2,USD")
+    found = read(header + "".join(f"1,2026-07-01 12:30,{line}\n" for line in lines))
+
+    kept, wrong = by_receipt([one for one in found if isinstance(one, Receipt)], per_item=True)
+
+    assert isinstance(kept, Receipt)
+    assert (kept.total, kept.items, kept.revision) == (Money(200, "EUR"), 1, 2)
+    assert wrong == Rejected(5, "receipt 1 stands on line 4 already, with another currency.")
 
 
 def test_two_totals_for_one_receipt_are_a_mistake_and_the_same_line_twice_is_none() -> None:
@@ -113,6 +138,11 @@ def test_a_numbered_revision_counts_only_when_it_is_higher() -> None:
     (new,) = rows([one for one in found if isinstance(one, Receipt)], there, SHOP, source="tills")
 
     assert (new["revision"], new["total_minor"]) == (3, 800)
+
+
+def test_a_file_that_is_no_table_is_refused() -> None:
+    with pytest.raises(InputError, match="line 1: expected a header of column names"):
+        read("9" * 200_000)
 
 
 def test_a_cell_without_end_costs_its_line() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -25,6 +26,7 @@ from vitrina.storage.lake import Lake
 from vitrina.storage.spool import lock_alone
 
 SHOWN = 5
+SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 app = typer.Typer(help="What the tills sold.", no_args_is_help=True, rich_markup_mode="rich")
 
@@ -59,6 +61,8 @@ def import_receipts(
       vitrina floor receipts import export.csv --shop riga-1 --column receipt_id=Bon --column t=Datum+Zeit
       vitrina floor receipts import lines.csv --shop riga-1 --per-item --rejected wrong.csv --json
     """
+    if not SOURCE.fullmatch(source):
+        raise InputError(f"--source: expected letters, digits, dots and dashes such as till-2, got {source!r}")
     place, columns, lake = find_shop(context.obj, shop_name), _columns(column or []), open_lake(context.obj)
     console = Console(stderr=True)
     answers = []
@@ -147,7 +151,10 @@ def _text(file: Path, encoding: str) -> str:
 
 
 def _write_rejected(path: Path, answers: list[tuple[dict[str, object], list[Rejected]]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "line", "reason"))
-        writer.writerows((answer["file"], one.line, one.reason) for answer, rejected in answers for one in rejected)
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("file", "line", "reason"))
+            writer.writerows((answer["file"], one.line, one.reason) for answer, rejected in answers for one in rejected)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write it: {error.strerror}. The receipts are in the lake.") from error

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +24,9 @@ COLUMNS = (*NEEDED, "currency", "items", "revision")
 DELIMITERS = ",;\t|"
 DAY_FIRST = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M")
 LONGEST_ID = 200
+
+_AMOUNT = re.compile(r"[+-]?(?=\.?\d)(\d{1,3}(,\d{2,3})*,\d{3}|\d*)(\.\d*)?", re.ASCII)
+"""With a decimal point, and commas, if any, before thousands; 1,23,456 is how India writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,21 @@ def read_receipts(text: str, shop: Shop, *, columns: Mapping[str, str] | None = 
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    names = _names(reader.fieldnames or [], columns or {})
+    try:
+        names = _names(reader.fieldnames or [], columns or {})
+    except csv.Error as error:
+        raise InputError(f"line 1: expected a header of column names: {error}") from error
     comma = delimiter != ","
     while True:
         try:
             row = next(reader, None)
             if row is None:
                 return
+            if any(row.get(None) or ()):
+                raise InputError(
+                    f"expected the header's {len(reader.fieldnames or ())} columns, got more; "
+                    f"put quotes round a value that has a {delimiter!r} in it"
+                )
             if any(row.values()):
                 yield _receipt(row, names, shop, comma=comma, line=reader.line_num)
         except (InputError, csv.Error) as error:
@@ -89,14 +99,15 @@ def by_receipt(found: Iterable[Receipt], *, per_item: bool) -> Iterator[Receipt 
         before = kept.get(one.receipt_id)
         if before is None:
             kept[one.receipt_id] = replace(one, items=one.items or 1) if per_item else one
-        elif per_item and one.total.currency == before.total.currency:
+        elif per_item and one.revision == before.revision and one.total.currency == before.total.currency:
             items, total = before.items + (one.items or 1), before.total + one.total
             kept[one.receipt_id] = replace(before, total=total, items=items, t=min(before.t, one.t))
         elif one.revision > before.revision:
-            kept[one.receipt_id] = one
+            kept[one.receipt_id] = replace(one, items=one.items or 1) if per_item else one
         elif (one.t, one.total) != (before.t, before.total) and one.revision == before.revision:
-            why = f"receipt {one.receipt_id} stands on line {before.line} already, with another time or total"
-            rejected.append(Rejected(one.line, f"{why}. One line for each item sold? Add --per-item."))
+            what = "currency." if per_item else "time or total. One line for each item sold? Add --per-item."
+            why = f"receipt {one.receipt_id} stands on line {before.line} already, with another {what}"
+            rejected.append(Rejected(one.line, why))
     yield from kept.values()
     yield from rejected
 
@@ -173,10 +184,13 @@ def _receipt(
 
 
 def _moment(text: str, shop: Shop) -> datetime:
-    """With the shop's own time zone where the text has none; of an hour that comes twice, the first."""
+    """With the shop's own time zone where the text has none; of an hour that comes twice, the first.
+
+    A day alone is refused: its midnight would belong to the business day before.
+    """
     moment: datetime | None = None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) if len(text) > len("2026-11-20") else None
     except ValueError:
         for form in DAY_FIRST:
             try:
@@ -192,16 +206,16 @@ def _moment(text: str, shop: Shop) -> datetime:
 
 
 def _amount(text: str, *, comma: bool) -> str:
-    """Without thousands separators, and with a decimal point."""
+    """Without thousands separators, and with a decimal point.
+
+    Where a point and a comma stand, the last is the decimal one; a comma alone is it where `comma` says so.
+    """
     plain = re.sub(r"[\s\u00a0\u202f'’]", "", text)
-    plain = plain.replace(".", "").replace(",", ".") if comma and "," in plain else plain.replace(",", "")
-    try:
-        finite = Decimal(plain).is_finite()
-    except InvalidOperation:
-        finite = False
-    if not finite:
+    if "," in plain and (plain.rfind(",") > plain.rfind(".") if "." in plain else comma):
+        plain = plain.translate(str.maketrans(",.", ".,"))
+    if not _AMOUNT.fullmatch(plain):
         raise InputError(f"total: expected an amount such as 12.50, got {text!r}")
-    return plain
+    return plain.replace(",", "")
 
 
 def _whole(name: str, text: str) -> int:
