@@ -16,6 +16,7 @@ import pytest
 
 from vitrina.errors import ConflictError, InputError
 from vitrina.outlet import export
+from vitrina.outlet.address import parse
 from vitrina.outlet.export import Export, ExportRun, ExportSettings, Part
 from vitrina.outlet.s3 import Bucket, signed_headers
 from vitrina.outlet.target import Folder, folder_below
@@ -248,6 +249,25 @@ def test_a_request_is_signed_as_in_amazons_own_example() -> None:
     )
 
     assert headers["Authorization"].endswith("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://Store.Example.org:9000/b/x", "store.example.org:9000"),
+        ("https://store.example.org:443/b/x", "store.example.org"),
+        ("http://store.example.org:80/b/x", "store.example.org"),
+    ],
+)
+def test_what_is_signed_is_the_host_that_is_sent(address: str, host: str) -> None:
+    """Another spelling of it than in the request is a SignatureDoesNotMatch."""
+    bucket, now = Bucket("b", "key", "secret"), datetime(2026, 3, 1, tzinfo=UTC)
+    scheme = address.partition(":")[0]
+
+    assert parse(address, allow_private=True).host_header == host
+    assert signed_headers(bucket, "PUT", address, "0", now) == signed_headers(
+        bucket, "PUT", f"{scheme}://{host}/b/x", "0", now
+    )
 
 
 def test_an_object_has_the_address_that_its_store_expects() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from vitrina.errors import InputError
+from vitrina.outlet.address import parse
 from vitrina.outlet.exchange import Answer, send
 
 TIMEOUT_S = 900.0
@@ -76,8 +77,8 @@ def reason(answer: Answer) -> str:
 def signed_headers(bucket: Bucket, method: str, url: str, body_sha256: str, now: datetime) -> dict[str, str]:
     """As Amazon describes Signature Version 4: canonical request, string to sign, signing key, signature."""
     moment, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-    parts = urlsplit(url)
-    headers = {"host": parts.netloc, "x-amz-content-sha256": body_sha256, "x-amz-date": moment}
+    parts, host = urlsplit(url), parse(url, allow_private=True).host_header
+    headers = {"host": host, "x-amz-content-sha256": body_sha256, "x-amz-date": moment}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     request = "\n".join((method, parts.path, parts.query, lines, names, body_sha256))
