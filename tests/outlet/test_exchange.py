@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vitrina.errors import DeniedError, InputError
-from vitrina.outlet.exchange import Answer, send
+from vitrina.outlet.exchange import Answer, connect, send
 
 
 def post(url: str, *, timeout_s: float = 5.0) -> Answer:
@@ -19,6 +19,16 @@ def test_what_is_sent_arrives(receiver: Any) -> None:
     assert answer.accepted
     [(path, headers, body)] = receiver.got
     assert (path, body, headers["host"]) == ("/hook?a=1", b"{}", f"127.0.0.1:{receiver.port}")
+
+
+@pytest.mark.parametrize("ips", [["::1", "127.0.0.1"], ["::1", "::1", "127.0.0.1", "127.0.0.2"], ["127.0.0.1", "::1"]])
+def test_a_receiver_that_is_reached_by_one_kind_of_address_only_is_reached(receiver: Any, ips: list[str]) -> None:
+    """As `localhost` is, and every name with an IPv6 address in a network without."""
+    connection = connect("localhost", ips, receiver.port, None)
+
+    connection.request("POST", "/hook", body=b"{}")
+    assert connection.getresponse().status == 204
+    connection.close()
 
 
 def test_a_redirect_is_not_followed(receiver: Any) -> None:

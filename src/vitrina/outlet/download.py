@@ -167,9 +167,9 @@ class _Answer:
         first = urlsplit(url)[:2]
         for _ in range(MOST_REDIRECTS + 1):
             address = parse(url, allow_private=allow_private, allow_plain=True)
-            ip = look_up(address, allow_private=allow_private)[0]
+            ips = look_up(address, allow_private=allow_private)
             context = (tls or tls_for("https")) if address.scheme == "https" else None
-            connection = connect(address.host, ip, address.port, context)
+            connection = connect(address.host, ips, address.port, context)
             connection.sock.settimeout(silence_s)
             scissors.hold(connection.sock)
             sent = {"Host": address.host_header, "User-Agent": "Vitrina", "Accept-Encoding": "gzip", **headers}

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
@@ -47,8 +47,8 @@ def send(
     """Send and wait for the answer, `timeout_s` in all. Raises InputError and DeniedError for addresses not allowed."""
     address, began = parse(url, allow_private=allow_private), time.monotonic()
     try:
-        ip = look_up(address, allow_private=allow_private)[0]
-        connection = connect(address.host, ip, address.port, tls or tls_for(address.scheme))
+        ips = look_up(address, allow_private=allow_private)
+        connection = connect(address.host, ips, address.port, tls or tls_for(address.scheme))
     except OSError as error:
         return Answer(None, _since(began), said(error))
     scissors = Scissors(timeout_s, began=began)
@@ -109,10 +109,10 @@ class Scissors:
         self.put_away()
 
 
-def connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
-    """Connected to `ip`, which was looked up and found to be allowed, whatever the name says by now."""
+def connect(host: str, ips: Sequence[str], port: int, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    """Connected to one of `ips`, which were looked up and found to be allowed, whatever the name says by now."""
     connection = http.client.HTTPConnection(host, port)
-    plain = socket.create_connection((ip, port), timeout=CONNECT_S)
+    plain = _reach(ips, port)
     try:
         connection.sock = tls.wrap_socket(plain, server_hostname=host) if tls else plain
     except BaseException:
@@ -120,6 +120,17 @@ def connect(host: str, ip: str, port: int, tls: ssl.SSLContext | None) -> http.c
         raise
     connection.sock.settimeout(None)
     return connection
+
+
+def _reach(ips: Sequence[str], port: int) -> socket.socket:
+    """The first address, or else the first of the other kind: many networks carry only one of IPv6 and IPv4."""
+    other = next((ip for ip in ips if (":" in ip) != (":" in ips[0])), None)
+    try:
+        return socket.create_connection((ips[0], port), timeout=CONNECT_S)
+    except OSError:
+        if other is None:
+            raise
+    return socket.create_connection((other, port), timeout=CONNECT_S)
 
 
 def tls_for(scheme: str) -> ssl.SSLContext | None:
