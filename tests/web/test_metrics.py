@@ -26,13 +26,15 @@ DOOR = {
     "looked_share": 0.4, "frames": 1200, "dropped": 2, "missed": 5, "damaged": 1, "reconnects": 1, "clock_jumps": 0,
     "cost_ms": 8.5, "problems": ["dark"], "inside": {"shelf": 2},
 }  # fmt: skip
+TILLS = DOOR | {"camera": "tills", "state": "lost", "people": 4, "inside": {"shelf": 4, "tills": 4}}
 
 
 @pytest.fixture
 def door(chain_home: Any) -> Iterator[None]:
-    """A worker's socket that answers for one camera."""
+    """A worker's sockets: one camera runs, and one is lost with people in its last picture."""
     server = Server(chain_home.path)
     server.open(("riga", "door"), lambda _what: (dict(DOOR), None))
+    server.open(("riga", "tills"), lambda _what: (dict(TILLS), None))
     yield
     server.close()
 
@@ -110,8 +112,18 @@ def test_a_camera_says_how_it_is(chain_home: Any, serve: Any, door: None) -> Non
     assert found["vitrina_camera_look_seconds", place] == 0.0085
     assert found["vitrina_camera_problem", (("camera", "door"), ("problem", "dark"), ("shop", "riga"))] == 1
     assert found["vitrina_camera_problem", (("camera", "door"), ("problem", "moved"), ("shop", "riga"))] == 0
+    assert found["vitrina_camera_people", place] == 3
     assert found["vitrina_shop_people", (("shop", "riga"),)] == 3
     assert found["vitrina_zone_people", (("shop", "riga"), ("zone", "shelf"))] == 2
+
+
+def test_whom_a_camera_saw_before_it_was_lost_is_nobody_now(chain_home: Any, serve: Any, door: None) -> None:
+    found = read(scrape(serve(chain_home), busy(chain_home)))
+
+    place = (("camera", "tills"), ("shop", "riga"))
+    assert found["vitrina_camera_up", place] == 0
+    assert ("vitrina_camera_people", place) not in found
+    assert ("vitrina_zone_people", (("shop", "riga"), ("zone", "tills"))) not in found
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ CAMERA_GAUGES: Mapping[str, tuple[str, str]] = {
     "vitrina_camera_fps": ("fps_got", "Frames a second that come now."),
     "vitrina_camera_fps_wanted": ("fps_wanted", "Frames a second that are to be looked at."),
     "vitrina_camera_lag_seconds": ("lag_s", "The wall clock less the newest frame's time."),
-    "vitrina_camera_people": ("people", "People that the camera sees now."),
     "vitrina_camera_looked_ratio": ("looked_share", "Part of the picture that the detector looks at, lately."),
 }
 CAMERA_COUNTERS: Mapping[str, tuple[str, str]] = {
@@ -116,13 +115,16 @@ def _cameras(healths: list[dict[str, Any]]) -> Iterator[Metric]:
 
 
 def _people(places: Mapping[Place, Mapping[str, Any]]) -> Iterator[Metric]:
-    """Counts of now, as the cameras see them; somebody whom two cameras see counts twice."""
+    """Counts of now, as the cameras that give pictures see them; somebody whom two cameras see counts twice."""
+    seen = {place: one for place, one in places.items() if one["state"] == "running"}
+    cameras = {place: float(one.get("people", 0)) for place, one in seen.items()}
     shops: defaultdict[Labels, float] = defaultdict(float)
     zones: defaultdict[Labels, float] = defaultdict(float)
-    for (shop, _), one in places.items():
+    for (shop, _), one in seen.items():
         shops[shop,] += one.get("people", 0)
         for zone, people in one.get("inside", {}).items():
             zones[shop, zone] += people
+    yield _gauge("vitrina_camera_people", "People that the camera sees now.", ("shop", "camera"), cameras)
     yield _gauge("vitrina_shop_people", "People that the shop's cameras see now, added up.", ("shop",), shops)
     yield _gauge("vitrina_zone_people", "People in the zone now.", ("shop", "zone"), zones)
 
