@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from vitrina.errors import CameraError, ConflictError, InputError, NotFoundError
 from vitrina.storage.database import Database
@@ -306,6 +307,29 @@ def test_a_worker_runs_until_it_is_stopped(database: Database) -> None:
     stop.set()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_a_worker_goes_on_after_a_row_that_it_could_not_read(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    database, stop, ran = Database(sqlite_url), threading.Event(), threading.Event()
+    database.migrate()
+    enqueue(database)
+
+    def keep(payload: str) -> None:
+        with database.session() as session:
+            session.execute(sa.text("UPDATE jobs SET payload = :payload"), {"payload": payload})
+
+    keep("{")
+    worker = Worker(database, {"work": lambda job: ran.set()})
+    thread = threading.Thread(target=worker.run_forever, args=(stop,), kwargs={"poll_s": 0.05})
+    thread.start()
+    assert wait_for(lambda: "the queue cannot be read; trying again" in caplog.text or not thread.is_alive())
+    keep('{"n": 1}')
+
+    assert ran.wait(10)
+
+    stop.set()
+    thread.join(60)
+    database.dispose()
 
 
 def test_a_worker_killed_with_9_loses_no_job(sqlite_url: str, tmp_path: Path) -> None:

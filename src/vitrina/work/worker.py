@@ -85,7 +85,7 @@ class Worker:
             try:
                 self.plan()
                 busy = self.run_once(stop)
-            except StorageError:
+            except Exception:  # the edge of a worker loop
                 logger.exception("the queue cannot be read; trying again")
                 busy = False
             if not busy:
