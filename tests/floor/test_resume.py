@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vitrina.errors import NotFoundError
+from vitrina.errors import NotFoundError, StorageError
 from vitrina.floor.geometry.ground import fit_ground
 from vitrina.floor.layout import CameraLayout, Layout, Line, Plan, Shop, Zone
 from vitrina.floor.resume import STATE_VERSION, Resumed, resume
@@ -295,6 +295,18 @@ def test_a_state_that_cannot_be_used_is_logged_and_the_worker_begins_anew(
 
     assert "camera door of riga-1 begins anew" in caplog.text
     assert [row["zone_id"] for row in life.end()["visits"]] == ["shelf"]
+
+
+def test_a_database_that_is_away_costs_nothing_that_is_open() -> None:
+    """The camera is opened again, and then the layout of before is there."""
+    boxes, life = walk(), Life()
+    life.see(boxes, range(60))
+
+    def away(_layout_id: str) -> Shop:
+        raise StorageError("the database cannot do this now: it is locked")
+
+    with pytest.raises(StorageError, match="it is locked"):
+        resume(life.kept, shop(layout_id="layout-2", zones=()), "door", how=HOW, version=away)
 
 
 def test_what_is_kept_grows_with_the_people_in_view_and_not_with_time() -> None:

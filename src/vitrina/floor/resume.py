@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitrina.errors import VitrinaError
+from vitrina.errors import StorageError, VitrinaError
 from vitrina.floor.layout import Shop
 from vitrina.floor.pipeline import Pipeline
 from vitrina.floor.record import Recorder, Rows
@@ -50,7 +50,8 @@ def resume(
     """state: what the last worker kept, None when there was none. how: what else decides what is seen (the detector).
 
     version: the shop under an earlier layout, by its id. A state that cannot be used is logged with the reason, and
-    costs what was open in it: no crossing that is settled, no visit that has ended.
+    costs what was open in it: no crossing that is settled, no visit that has ended. Raises StorageError where `version`
+    does: the state may be taken up the next time.
     """
     if state is None:
         return _anew(shop, camera, how)
@@ -60,6 +61,8 @@ def resume(
         if state["layout_id"] == shop.layout.layout_id and state["how"] == how:
             return _taken_up(state, shop, camera)
         return _settled(state, shop, camera, how, version(state["layout_id"]))
+    except StorageError:
+        raise
     except UNREADABLE as error:
         logger.error(
             "camera %s of %s begins anew: what its last worker left open cannot be used (%s: %s)",
