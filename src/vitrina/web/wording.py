@@ -10,7 +10,7 @@ from typing import get_args
 
 from vitrina.floor.counting.presence import Reason, SourceReason
 from vitrina.floor.measures import figures as notes
-from vitrina.floor.measures.compared import MOVED, PAIRS, PARTLY_COUNTED
+from vitrina.floor.measures.compared import MOVED, PAIRS, PARTLY_COUNTED, UNSOLD
 from vitrina.floor.measures.figures import Change, Figure
 from vitrina.web.words import NOTHING, Words
 
@@ -122,6 +122,7 @@ NOTES: tuple[str, ...] = (
     notes.CLOSED,
     MOVED,
     PARTLY_COUNTED,
+    UNSOLD,
     PAIRS,
 )
 """Every note that a figure may carry; each has a translation."""

@@ -224,6 +224,42 @@ def test_the_day_that_is_not_over_counts_in_sums_alone(story):
     assert found.figures["footfall_a_day"].now.n == 2
 
 
+def test_days_without_a_receipt_are_left_out_of_sales_and_not_taken_for_days_without_buyers(story):
+    for back in range(14):
+        story.on(DAY - timedelta(days=back)).watch("10:00", "18:00")
+        story.enter("11:00", *PEOPLE)
+        for number in range(6 if back in (0, 2, 4) else 0):
+            story.receipt("11:05", f"{back}-{number}", 1000)
+    story.store()
+    first = DAY - timedelta(days=6)
+    found = figures(story, first, DAY, period.before((first, DAY)), k=5)
+    conversion, sales = found.figures["conversion"], found.figures["sales_a_day"]
+    assert (conversion.now.value, conversion.now.n) == (0.5, 36)
+    assert conversion.now.note == "days without a receipt are left out"
+    assert (sales.now.value, sales.now.n) == (6000.0, 3)
+    assert conversion.before.value is conversion.now.change is sales.now.change is None
+    assert found.funnels[""][-1].share.now.value == 0.5
+
+
+def test_what_is_about_few_people_is_hidden_however_many_visits_they_made(story):
+    story.watch("10:00", "18:00")
+    story.enter("10:30", *PEOPLE)
+    for person in PEOPLE:
+        story.visit("11:00", person, "promo", 1.0)
+    story.visit("11:10", "p0", "promo", 77.0)
+    for minute in range(8):
+        story.visit(f"11:{minute:02}", "p0", "shelf", 20.0)
+    story.store()
+    found = figures(story, DAY, k=5)
+    shelf, promo = (next(zone for zone in found.zones if zone.zone == slug) for slug in ("shelf", "promo"))
+    assert promo.stopping_power.now.n == 12
+    assert promo.holding_power.now.value is None
+    assert shelf.dwell_median.now.value is None
+    assert found.figures["dwell_median"].now.n == 21
+    alone = replace(story.shop, layout=replace(story.shop.layout, zones=story.shop.layout.zones[:1]))
+    assert figures(story, DAY, k=5, shop=alone).figures["dwell_median"].now.value is None
+
+
 def test_an_empty_period_has_figures_without_values(story):
     found = figures(story, DAY - timedelta(days=6), DAY, (DAY - timedelta(days=13), DAY - timedelta(days=7)))
     assert found.figures["footfall"].now.value == 0

@@ -70,8 +70,11 @@ def plainly(rows, shop):
     kinds = {zone.slug: (zone.kind, zone.stop_s) for zone in shop.layout.zones}
     newest = {}
     for row in sorted(rows["receipts"], key=lambda row: row["revision"]):
-        newest[row["receipt_id"]] = row["total_minor"]
-    bought = [total for total in newest.values() if total > 0]
+        newest[row["receipt_id"]] = row
+    bought = [row["total_minor"] for row in newest.values() if row["total_minor"] > 0]
+    sold = {row["business_day"] for row in newest.values() if row["total_minor"] > 0}
+    takings = sum(row["total_minor"] for row in newest.values() if row["business_day"] in sold)
+    buyers = sum(row["business_day"] in sold for row in door)
     dwell = {"section": [], "promo": []}
     longest = {}
     for row in rows["visits"]:
@@ -84,9 +87,9 @@ def plainly(rows, shop):
     gone = sum(row["outcome"] == "abandoned" for row in rows["waits"])
     return {
         "footfall": len(door) / len(DAYS),
-        "conversion": len(bought) / len(door),
+        "conversion": len(bought) / buyers,
         "average_ticket": statistics.mean(bought),
-        "shopper_yield": sum(newest.values()) / len(door),
+        "shopper_yield": takings / buyers,
         "dwell_section": statistics.median(dwell["section"]),
         "dwell_promo": statistics.median(dwell["promo"]),
         "stopping_power": statistics.mean(seconds >= key[3] for key, seconds in longest.items()),
@@ -106,6 +109,26 @@ def test_every_measure_is_what_plain_python_gives(lake, shop, seed):
     for place, values in enumerate(expected):
         for name, value in values.items():
             assert found.columns[name].value[place] == pytest.approx(value), name
+
+
+def test_dwell_is_hidden_by_the_people_behind_it_however_many_visits_they_made(lake, shop):
+    story = shop("ada")
+    for day in DAYS:
+        busy(story, day, 9)
+        for minute in range(5):
+            story.visit(f"11:{minute:02}", "p0", "shelf", 20.0)
+            story.visit("12:00", f"p{minute}", "promo", 20.0)
+    found = chain(lake, story, k_anonymity=5)
+    assert (found.columns["dwell_section"].n[0], found.columns["dwell_promo"].n[0]) == (0, 15)
+    assert found.columns["dwell_section"].notes == ("fewer than 5 people: not shown",)
+
+
+def test_days_without_a_receipt_are_left_out_of_what_sales_are_divided_by(lake, shop):
+    story = shop("ada")
+    for day, receipts in zip(DAYS, (6, 0, 6), strict=True):
+        busy(story, day, 12, receipts=receipts)
+    found = chain(lake, story)
+    assert (found.columns["conversion"].value[0], found.columns["conversion"].n[0]) == (0.5, 24)
 
 
 def test_one_day_of_the_chain_is_the_day_of_its_page(lake, shop):

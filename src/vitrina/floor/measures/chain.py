@@ -124,8 +124,9 @@ def sales_quarters(tables: Tables) -> ibis.Table:
 
 
 def dwells(tables: Tables) -> ibis.Table:
-    """Every visit's seconds in a zone, by day and kind of zone."""
-    return _stays(tables).group_by((*BY_DAY, "kind")).agg(n=_.count(), dwell_s=_.dwell_s.collect())
+    """Every visit's seconds in a zone, by day and kind of zone, and how many persons' visits those are."""
+    stays = _stays(tables).group_by((*BY_DAY, "kind"))
+    return stays.agg(n=_.count(), people=_.person_id.nunique(), dwell_s=_.dwell_s.collect())
 
 
 def stops(tables: Tables) -> ibis.Table:

@@ -18,7 +18,7 @@ class Parts:
     """What a measure is made of by shop and day.
 
     above, below: (shops, days), whose sums' ratio it is; None for a quantile.
-    by_day: (shops, days) its value by day, NaN without one. counts: (shops, days) how many people each stands on.
+    by_day: (shops, days) its value by day, NaN without one. counts: (shops, days) how many people each is about.
     """
 
     daily: Daily
@@ -53,8 +53,8 @@ def _footfall(rows: ChainRows) -> Parts:
 
 
 def _per_entry(column: str, rows: ChainRows) -> Parts:
-    """Receipts or takings per entry; without a single receipt it is the receipts that are missing."""
-    used = rows.whole & (rows.receipts.sum(axis=1) > 0)[:, None]
+    """Receipts or takings per entry; on a day without a single receipt it is the receipts that are missing."""
+    used = rows.whole & (rows.receipts > 0)
     return _ratio(getattr(rows, column), rows.entries, used, rows.entries)
 
 
@@ -72,8 +72,8 @@ def _abandonment(rows: ChainRows) -> Parts:
 
 
 def _dwell(kind: str, rows: ChainRows) -> Parts:
-    counts, by_day = rows.dwell_n[kind], rows.dwell_median[kind]
-    return Parts(daily.quantile(rows.dwell[kind], by_day, counts), by_day, counts)
+    by_day = rows.dwell_median[kind]
+    return Parts(daily.quantile(rows.dwell[kind], by_day, rows.dwell_n[kind]), by_day, rows.dwell_people[kind])
 
 
 def _wait(rows: ChainRows) -> Parts:

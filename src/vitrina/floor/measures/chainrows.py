@@ -35,7 +35,8 @@ class ChainRows:
     """A period of a chain; arrays are (shops, days) and hold 0 where there was nothing, unless said otherwise.
 
     receipts, purchased, minor: in the shop's own currency alone. foreign: (shops,) receipts in others.
-    dwell_n, dwell_median: by kind, median NaN without a visit. dwell: by kind, (shops,) medians of the period.
+    dwell_n, dwell_people: by kind, visits and the persons who made them. dwell_median: by kind, NaN without a visit.
+    dwell: by kind, (shops,) medians of the period.
     wait_p90: NaN without a wait. wait: (shops,) 90th percentile of the period.
     watched: share of the open camera time that was analysed; NaN where no row says. open_s: camera seconds behind it.
     unknown: (shops,) entries of people of whom nobody knows whether they are staff.
@@ -50,6 +51,7 @@ class ChainRows:
     minor: Floats
     foreign: Floats
     dwell_n: Mapping[str, Floats]
+    dwell_people: Mapping[str, Floats]
     dwell_median: Mapping[str, Floats]
     dwell: Mapping[str, Floats]
     passers: Floats
@@ -154,6 +156,7 @@ def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[
         minor=grid.days_of(money, "minor"),
         foreign=grid.days_of(foreign, "receipts").sum(axis=1),
         dwell_n={kind: grid.days_of(stays[kind], "n") for kind in KINDS},
+        dwell_people={kind: grid.days_of(stays[kind], "people") for kind in KINDS},
         dwell_median={kind: by_day for kind, (by_day, _) in dwell.items()},
         dwell={kind: whole for kind, (_, whole) in dwell.items()},
         passers=grid.days_of(answers["stops"], "passers"),

@@ -55,23 +55,36 @@ class Comparison:
             change = _change(now_interval, told[1][1])
         return Compared(_noted(now, note, change), told[1][0] if len(told) == 2 else None)
 
-    def a_day(self, name: str, unit: str, count: Callable[[Stretch], Floats], *, comparable: bool = True) -> Compared:
-        """The mean over complete days. With aligned periods, days that are complete in both are compared in pairs."""
+    def a_day(
+        self,
+        name: str,
+        unit: str,
+        count: Callable[[Stretch], Floats],
+        *,
+        people: Callable[[Stretch], Floats] | None = None,
+        used: Callable[[Stretch], Mask] = lambda part: part.complete,
+        comparable: bool = True,
+    ) -> Compared:
+        """The mean over complete days. With aligned periods, days that are complete in both are compared in pairs.
+
+        people: by day, whom it is about, when that is not the count itself. used: the days that are complete.
+        """
+        about = people or count
         shown = self.figure(
             name,
             unit,
-            lambda part: DayRatio(count(part)[part.complete], np.ones(int(part.complete.sum()))),
-            people=lambda part: float(count(part)[part.complete].sum()),
+            lambda part: DayRatio(count(part)[used(part)], np.ones(int(used(part).sum()))),
+            people=lambda part: float(about(part)[used(part)].sum()),
             comparable=comparable and not self.aligned,
         )
         if not (self.aligned and comparable and self.before):
             return shown
-        both = self.now.complete & self.before.complete
+        both = used(self.now) & used(self.before)
         if shown.now.value is None or shown.before is None or shown.before.value is None or not both.any():
             return shown
         steps = count(self.now)[both] - count(self.before)[both]
         found = days.ratio(steps, np.ones(len(steps)))
-        alone = both.sum() < max(self.now.complete.sum(), self.before.complete.sum())
+        alone = both.sum() < max(used(self.now).sum(), used(self.before).sum())
         note = PAIRS.format(n=int(both.sum())) if alone else ""
         return Compared(_noted(shown.now, note, _known(found)), shown.before)
 
@@ -144,13 +157,16 @@ def hour_sums(part: Stretch, name: str, column: str, chosen: Mask, where: dict[s
 
 
 def per_entry(part: Stretch, column: str) -> Estimate:
-    """Receipts or takings per entry: of a few days by their hours, of more by its days; of days watched in full."""
-    if part.length == 1 or part.counted.sum() < ENOUGH:
-        chosen = part.counted
+    """Receipts or takings per entry: of a few days by their hours, of more by its days.
+
+    Of days that were watched in full and have receipts.
+    """
+    chosen = part.counted & part.sold
+    if chosen.sum() < ENOUGH:
         return Ratio(
             hour_sums(part, "sales", column, chosen, dict(part.own)), hour_sums(part, "doors", "inbound", chosen)
         )
-    return DayRatio(part.count("sales", column, part.own)[part.counted], part.entries[part.counted])
+    return DayRatio(part.count("sales", column, part.own)[chosen], part.entries[chosen])
 
 
 __all__ = ["Comparison", "hour_sums", "noted", "part_of", "per_entry", "quantile", "share", "total"]

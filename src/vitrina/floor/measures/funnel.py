@@ -76,7 +76,8 @@ def _receipts(compared: Comparison, entered: Counts, *, comparable: bool) -> Fun
         return part.count("sales", "receipts", part.own)
 
     def ratio(part: Stretch) -> DayRatio:
-        return DayRatio(receipts(part)[part.counted], entered(part)[part.counted])
+        chosen = part.counted & part.sold
+        return DayRatio(receipts(part)[chosen], entered(part)[chosen])
 
     found = compared.figure("funnel_receipts", "ratio", ratio, people=_people(receipts), comparable=comparable)
     count = round(_people(receipts)(compared.now))

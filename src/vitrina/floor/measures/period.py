@@ -28,6 +28,7 @@ from vitrina.floor.measures.breaks import Break, find_breaks, moved_zones
 from vitrina.floor.measures.compared import (
     MOVED,
     PARTLY_COUNTED,
+    UNSOLD,
     Compared,
     Days,
     PeriodFigures,
@@ -224,8 +225,8 @@ def _headline(asked: _Period) -> dict[str, Compared]:
             compared.figure("capture_rate", "share", _capture, comparable=doors and asked.same(*marks.outside)),
             "" if marks.outside else figures.NO_OUTSIDE,
         ),
-        "dwell_median": compared.figure("dwell_median", "s", lambda part: _dwell(part, 0.5), comparable=inside),
-        "dwell_p90": compared.figure("dwell_p90", "s", lambda part: _dwell(part, 0.9), comparable=inside),
+        "dwell_median": _dwell(compared, "dwell_median", 0.5, comparable=inside),
+        "dwell_p90": _dwell(compared, "dwell_p90", 0.9, comparable=inside),
         **_waits(asked, None, asked.same(*marks.queues)),
     }
     if not compared.now.count("sales", "receipts", compared.now.own).sum():
@@ -257,8 +258,15 @@ def _capture(part: Stretch) -> Estimate:
     return share(entries, entries + passers)
 
 
-def _dwell(part: Stretch, q: float) -> Estimate:
-    return DayQuantile(part.inside("dwells", "dwell_s"), q)
+def _dwell(compared: Comparison, name: str, q: float, *, comparable: bool) -> Compared:
+    """Of every visit to a section or promo display."""
+    return compared.figure(
+        name,
+        "s",
+        lambda part: DayQuantile(part.inside("dwells", "dwell_s"), q),
+        people=lambda part: part.least_inside,
+        comparable=comparable,
+    )
 
 
 def _sales(compared: Comparison, doors: bool) -> dict[str, Compared]:
@@ -266,6 +274,12 @@ def _sales(compared: Comparison, doors: bool) -> dict[str, Compared]:
         compared.now.count("sales", "receipts").sum() > compared.now.count("sales", "receipts", compared.now.own).sum()
     )
     note = figures.OTHER_CURRENCY if foreign else ""
+    unsold = (compared.now.counted & ~compared.now.sold).any()
+    by_day = "; ".join(filter(None, (note, UNSOLD if unsold else "")))
+
+    def receipts(part: Stretch) -> Floats:
+        return part.count("sales", "receipts", part.own)
+
     found = {
         "conversion": compared.figure(
             "conversion", "ratio", lambda part: per_entry(part, "receipts"), comparable=doors
@@ -274,9 +288,15 @@ def _sales(compared: Comparison, doors: bool) -> dict[str, Compared]:
         "shopper_yield": compared.figure(
             "shopper_yield", "money", lambda part: per_entry(part, "minor"), comparable=doors
         ),
-        "sales_a_day": compared.a_day("sales_a_day", "money", lambda part: part.count("sales", "minor", part.own)),
+        "sales_a_day": compared.a_day(
+            "sales_a_day",
+            "money",
+            lambda part: part.count("sales", "minor", part.own),
+            people=receipts,
+            used=lambda part: part.complete & part.sold,
+        ),
     }
-    return {name: noted(figure, note) for name, figure in found.items()}
+    return {name: noted(figure, note if name == "average_ticket" else by_day) for name, figure in found.items()}
 
 
 def _ticket(part: Stretch) -> Estimate:
@@ -349,8 +369,8 @@ def _zone(asked: _Period, zone: Zone) -> ZonePeriod:
     def people(part: Stretch) -> float:
         return float(visitors(part).sum())
 
-    def figure(name: str, unit: str, make: Any, *, comparable: bool = here) -> Compared:
-        return noted(compared.figure(name, unit, make, people=people, comparable=comparable), note)
+    def figure(name: str, unit: str, make: Any, *, about: Any = people, comparable: bool = here) -> Compared:
+        return noted(compared.figure(name, unit, make, people=about, comparable=comparable), note)
 
     exposed = figure(
         "exposure",
@@ -371,7 +391,9 @@ def _zone(asked: _Period, zone: Zone) -> ZonePeriod:
         stopping_power=figure(
             "stopping_power", "share", lambda part: share(part.count("stops", "stopped", where), visitors(part))
         ),
-        holding_power=figure("holding_power", "s", lambda part: quantile(part, "stops", "longest_s", 0.5, where)),
+        holding_power=figure(
+            "holding_power", "s", lambda part: quantile(part, "stops", "longest_s", 0.5, where), about=None
+        ),
     )
 
 

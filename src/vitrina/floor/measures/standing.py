@@ -119,7 +119,7 @@ def compose(shops: Sequence[Shop], rows: ChainRows, before: ChainRows | None, *,
     columns, totals = {}, []
     for measure in CHAIN_MEASURES.values():
         parts, earlier = measure.parts(rows), measure.parts(before) if before else None
-        hidden = _hidden(parts.daily.n, k_anonymity)
+        hidden = _hidden(parts, k_anonymity)
         column = _column(measure, parts, earlier, paired=paired, k_anonymity=k_anonymity)
         column = replace(column, notes=_notes(measure, rows, column, hidden, k_anonymity))
         columns[measure.name] = _stand(column, shops, eligible=~(partly | unseen) & np.isfinite(column.low))
@@ -181,18 +181,20 @@ def suppress(counts: Floats, k_anonymity: int) -> Mask:
     return hidden
 
 
-def _hidden(n: NDArray[np.int64], k_anonymity: int) -> Mask:
-    return (n > 0) & (n < k_anonymity)
+def _hidden(parts: Parts, k_anonymity: int) -> Mask:
+    """(shops,): whose figure is about too few people."""
+    people = parts.counts.sum(axis=1)
+    return np.asarray((people > 0) & (people < k_anonymity))
 
 
 def _column(measure: ChainMeasure, parts: Parts, earlier: Parts | None, *, paired: bool, k_anonymity: int) -> Column:
-    hidden = _hidden(parts.daily.n, k_anonymity)
+    hidden = _hidden(parts, k_anonymity)
     found = bounds(measure, parts.daily)
     nothing = np.full(len(hidden), np.nan)
     change = daily.Bounds(nothing, nothing, nothing)
     if earlier is not None:
         change = daily.difference(parts.daily, earlier.daily, paired=paired)
-    unknown = hidden | _hidden(earlier.daily.n, k_anonymity) if earlier else hidden
+    unknown = hidden | _hidden(earlier, k_anonymity) if earlier else hidden
 
     def shown(values: Floats, which: Mask = hidden) -> Floats:
         return np.where(which, np.nan, values)

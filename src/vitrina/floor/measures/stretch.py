@@ -236,6 +236,17 @@ class Stretch:
         return {"currency": self.shop.currency}
 
     @cached_property
+    def sold(self) -> Mask:
+        """Days with a receipt: on one without any it is the receipts that are missing, not the buyers."""
+        return self.count("sales", "receipts", self.own) > 0
+
+    @cached_property
+    def least_inside(self) -> float:
+        """At least so many persons were in a section or at a promo display: those of each day's most visited one."""
+        visitors = [self.count("stops", "visitors", {"zone_id": zone}) for zone in self.marks.inside]
+        return float(np.max(visitors, axis=0).sum()) if visitors else 0.0
+
+    @cached_property
     def simulated(self) -> bool:
         return bool(pc.max(self.sums["makers"]["simulated"]).as_py())
 

@@ -141,14 +141,14 @@ def waits(tables: Tables, k: int) -> ibis.Table:
         sim=_SIM,
     )
     shown = {
-        "joined": counted.people,
-        "served": counted.served_,
-        "abandoned": counted.abandoned_,
-        "wait_median_s": counted.median_s,
-        "wait_p90_s": counted.p90_s,
+        "joined": (counted.people, counted.people),
+        "served": (counted.served_, counted.people),
+        "abandoned": (counted.abandoned_, counted.people),
+        "wait_median_s": (counted.median_s, counted.served_),
+        "wait_p90_s": (counted.p90_s, counted.served_),
     }
     return counted.mutate(
-        **{name: _kept(value, counted.people, k) for name, value in shown.items()}, simulated=counted.sim > 0
+        **{name: _kept(value, people, k) for name, (value, people) in shown.items()}, simulated=counted.sim > 0
     )
 
 
@@ -164,11 +164,13 @@ def steps(tables: Tables, k: int) -> ibis.Table:
     return counted.filter(_.people >= k).mutate(simulated=_.sim > 0)
 
 
-def sales(tables: Tables, _k: int) -> ibis.Table:
+def sales(tables: Tables, k: int) -> ibis.Table:
+    """Behind each receipt, and each refund, is somebody who paid."""
     bought = _.total_minor > 0
-    counted = queries.receipts(tables).group_by((*BY_DAY, "currency"))
-    return counted.agg(receipts=_.count(where=bought), takings_minor=_.total_minor.sum(), sim=_SIM).mutate(
-        simulated=_.sim > 0
+    groups = queries.receipts(tables).group_by((*BY_DAY, "currency"))
+    counted = groups.agg(papers=_.count(), bought=_.count(where=bought), minor=_.total_minor.sum(), sim=_SIM)
+    return counted.mutate(
+        receipts=_kept(_.bought, _.papers, k), takings_minor=_kept(_.minor, _.papers, k), simulated=_.sim > 0
     )
 
 
@@ -254,7 +256,7 @@ VIEWS: Mapping[str, View] = {
                     column("joined", pa.int64(), f"People who joined the queue; {_HIDDEN}, as all that follows."),
                     column("served", pa.int64(), "Those who were served."),
                     column("abandoned", pa.int64(), "Those who gave up."),
-                    column("wait_median_s", pa.float64(), "Median seconds until somebody was served."),
+                    column("wait_median_s", pa.float64(), f"Median seconds of those served; {_HIDDEN}, as the next."),
                     column("wait_p90_s", pa.float64(), "Seconds that one wait in ten exceeds."),
                     _SIMULATED,
                 ]
@@ -283,7 +285,7 @@ VIEWS: Mapping[str, View] = {
                     _SHOP,
                     _DAY,
                     column("currency", pa.string(), "ISO 4217 code."),
-                    column("receipts", pa.int64(), "Receipts above 0."),
+                    column("receipts", pa.int64(), f"Receipts above 0; {_HIDDEN}, as the next."),
                     column(
                         "takings_minor", pa.int64(), "Sum of all totals, refunds taken off, in minor units (cents)."
                     ),
