@@ -148,9 +148,12 @@ def prepare(settings: Settings) -> None:
         database.dispose()
 
 
-_ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
-"""glibc keeps up to eight heaps for each core, and what one thread gave back the others do not get: over months, a
-process with many threads would grow by what lies idle in them."""
+_ALLOCATORS = {
+    "MALLOC_ARENA_MAX": "2",
+    "_RJEM_MALLOC_CONF": "narenas:2,lg_tcache_max:10,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true",
+}
+"""glibc's, and the one that delta-rs brings (jemalloc). Both keep several heaps for each core and what each thread gave
+back, which the others do not get: over months, a process with many threads would grow by what lies idle in them."""
 
 
 def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) -> None:
@@ -161,7 +164,7 @@ def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) 
     database = Database(settings.database)
     try:
         wanted = partial(commands, settings, database, is_demo=is_demo)
-        Supervisor(wanted, environ={**_ALLOCATOR, **environ}).run(stop)
+        Supervisor(wanted, environ={**_ALLOCATORS, **environ}).run(stop)
     finally:
         database.dispose()
 

@@ -39,8 +39,9 @@ GRACE_S = 60.0
 """A question may take this long from its first look at the table to its last file; deleted files wait for it."""
 
 _VIEWS_KEPT = 256
-_LEAST_VIEWS_KEPT, _FILES_IN_VIEWS = 32, 20_000
-"""A view takes half a kilobyte for each of its files; a question of our own sees fewer than the least at once."""
+_LEAST_VIEWS_KEPT, _FILES_IN_VIEWS = 32, 4000
+"""A view takes half a kilobyte for each of its files and keeps apart what was freed around it, and one of a running day
+is out of date with the next commit. A question of our own sees fewer than the least at once."""
 _WRITER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
