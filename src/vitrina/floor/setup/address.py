@@ -13,7 +13,10 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 """What a camera in the network is read by."""
 
 _IN_URL = re.compile(r"(?<=://)(?P<user>[^/?#@:\s]*):(?P<secret>(?!\d{1,5}/)[^?\s]*)@")
-_IN_QUERY = re.compile(r"(?i)(?P<key>[?&](?:password|passwd|pass|pwd|token|secret|key)=)(?P<secret>[^&#\s]*)")
+_IN_QUERY = re.compile(
+    r"(?i)(?P<key>[?&/_](?:password|passwd|pass|pwd|loginpas|auth|authbasic|token|secret|key)=)"
+    r"(?P<secret>[^&#\s]*?)(?=_channel=|[&#\s]|$)"
+)
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -21,8 +24,9 @@ _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 def hide(address: str) -> tuple[str, tuple[str, ...]]:
     """The address with `***` for each password, and the passwords in their order.
 
-    Knows `scheme://user:PASSWORD@host` (the password may hold any sign but a question mark) and `?password=…` with its
-    usual names. An address that was hidden already gives `***` as its passwords.
+    Knows `scheme://user:PASSWORD@host` (the password may hold any sign but a question mark), `?password=…` with its
+    usual names, and the same in the path, as recorders have it: `/user=admin_password=…_channel=1`. An address that
+    was hidden already gives `***` as its passwords.
     """
     secrets: list[str] = []
 
