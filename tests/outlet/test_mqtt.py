@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ import paho.mqtt.client as paho
 import pytest
 from tests.conftest import _free_port
 
-from vitrina.outlet.broker import Broker
+from vitrina.cli.telling import Teller
+from vitrina.outlet import broker
+from vitrina.outlet.broker import Broker, BrokerSettings
 from vitrina.outlet.mqtt import BrokerWire, Followed, try_out
 from vitrina.outlet.reading import Device, Reading
+from vitrina.storage.secrets import SecretBox
 
 pytestmark = pytest.mark.slow
 
@@ -213,6 +216,35 @@ def test_a_camera_that_was_removed_while_we_were_away_is_cleared(mosquitto: Mosq
     assert set(mosquitto.retained()) == {
         "vitrina/available", "vitrina/riga/footfall", "homeassistant/sensor/vitrina/riga__footfall/config",
     }  # fmt: skip
+
+
+def test_a_broker_that_is_left_for_good_is_cleared_of_what_stood_there(chain_home: Any, mosquitto: Mosquitto) -> None:
+    database, box = chain_home.database(), SecretBox(chain_home.path)
+    given = BrokerSettings("127.0.0.1", port=mosquitto.port)
+    teller = Teller(chain_home.settings, database, box, lake=chain_home.lake, health=list)
+
+    def set_to(changed: BrokerSettings) -> None:
+        with database.session() as session:
+            broker.set_broker(session, changed, box=box, by="test")
+
+    def looked() -> set[str]:
+        teller.look()
+        return {topic for topic, value in mosquitto.retained().items() if value not in ("online", "offline")}
+
+    set_to(given)
+    assert eventually(lambda: "vitrina/demo-berlin/footfall" in looked())
+    set_to(replace(given, password="another"))
+    assert "homeassistant/sensor/vitrina/demo-berlin__footfall/config" in looked()
+
+    set_to(replace(given, prefix="chain"))
+    assert eventually(lambda: "chain/demo-berlin/footfall" in looked())
+    assert not [topic for topic in looked() if "vitrina" in topic]
+
+    with database.session() as session:
+        broker.remove_broker(session, by="test")
+    assert looked() == set()
+    teller.close()
+    database.dispose()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves the socket it gave up

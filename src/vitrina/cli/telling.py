@@ -161,14 +161,20 @@ class Teller:
         with self._database.reading() as session:
             found = broker.find_broker(session)
         if (found and found.changed_at) != (self._broker and self._broker.changed_at):
-            if self._wire is not None:
-                self._wire.close()
-                self._wire = self._followed = None
+            self._leave_broker(for_good=_place(found) != _place(self._broker))
             if found is not None:
                 self._connect(found)
         self._broker = found
         if self._wire is not None and found is not None and found.status != self._wire.status:
             self._note_status(connected=self._wire.connected.is_set(), status=self._wire.status)
+
+    def _leave_broker(self, *, for_good: bool) -> None:
+        """for_good: what is retained there is cleared; else Home Assistant would keep devices that nobody tells of."""
+        if self._wire is not None:
+            if for_good and self._followed is not None and self._wire.connected.is_set():
+                self._followed.show(self._wire, [])
+            self._wire.close()
+        self._wire = self._followed = None
 
     def _connect(self, found: Broker) -> None:
         """What is wrong with the settings themselves is said and not tried again before somebody changes them."""
@@ -226,3 +232,8 @@ class Teller:
         if due:
             self._due[what] = time.monotonic() + every_s
         return due
+
+
+def _place(broker: Broker | None) -> tuple[str | int, ...]:
+    """Where our topics stand."""
+    return (broker.host, broker.port, broker.prefix, broker.discovery_prefix) if broker else ()
