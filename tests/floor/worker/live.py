@@ -17,6 +17,7 @@ from vitrina.floor.camera import Health
 from vitrina.floor.frame import Frame
 from vitrina.floor.look import Look, Looker
 from vitrina.floor.watch import CameraWatch, open_live
+from vitrina.floor.worker.inputs import InputChoice
 from vitrina.floor.worker.lane import Opened
 from vitrina.settings import load_settings
 
@@ -75,6 +76,7 @@ class Shopfloor:
         self.cameras: dict[str, PaperCamera] = {}
         self.openings: dict[str, int] = {}
         self.broken: set[str] = set()
+        self.choices: dict[str, InputChoice] = {}
 
     def door(self, slug: str) -> Callable[[Event], Opened]:
         def open_(stop: Event) -> Opened:
@@ -86,6 +88,7 @@ class Shopfloor:
             parts = open_live(shop(), slug, lake=open_lake(self.home), settings=settings, version=lambda _: shop())
             self.cameras[slug] = camera
             self.openings[slug] = self.openings.get(slug, 0) + 1
-            return Opened(camera, CameraWatch(shop().layout.cameras[0], camera.health, parts), self.looker)
+            under = CameraWatch(shop().layout.cameras[0], camera.health, parts)
+            return Opened(camera, under, self.looker, choice=self.choices.get(slug))
 
         return open_

@@ -13,7 +13,7 @@ import pytest
 from tests.floor.test_watch import rows
 from tests.floor.worker.live import Shopfloor, picture
 
-from vitrina.errors import CameraError
+from vitrina.errors import CameraError, StorageError
 from vitrina.floor.people import wide_input_hw
 from vitrina.floor.worker.client import all_health, ask
 from vitrina.floor.worker.inputs import InputChoice
@@ -109,6 +109,32 @@ def test_a_picture_that_the_detector_cannot_take_is_that_cameras_trouble_too(flo
 
     assert worker.lanes["riga-1", "door"].watched.frames == 1
     assert isinstance(worker.lanes["riga-1", "till"].error, ValueError)
+    for lane in worker.lanes.values():
+        lane.close()
+
+
+class Chosen(InputChoice):
+    """Has chosen already."""
+
+    def keep(self) -> None:
+        self._keep_it((320, 416))
+
+
+def test_a_camera_whose_input_cannot_be_kept_leaves_the_others_looked_after(floor: Shopfloor) -> None:
+    kept: list[tuple[int, int]] = []
+
+    def refused(_input_hw: tuple[int, int]) -> None:
+        raise StorageError("the database cannot do this now")
+
+    floor.choices = {"door": Chosen(refused), "till": Chosen(kept.append)}
+    worker = Worker(floor.home, lambda: wanted(floor, "door", "till"), fps=FAST)
+    worker.tend()
+    assert eventually(lambda: all(lane.looker is not None for lane in worker.lanes.values()))
+
+    worker.lanes = {place: worker.lanes[place] for place in sorted(worker.lanes)}
+    worker.tend()
+
+    assert kept == [(320, 416)]
     for lane in worker.lanes.values():
         lane.close()
 

@@ -94,7 +94,10 @@ class Worker:
         for place in wanted.keys() - self.lanes.keys():
             self._begin(place, wanted[place])
         for lane in self.lanes.values():
-            lane.tend()
+            try:
+                lane.tend()
+            except Exception:  # the edge of a worker loop: the others go on
+                logger.exception("camera %s: how it is was not noted; trying again", lane.camera_id)
 
     def _tend(self, stop: Event) -> None:
         while not stop.is_set():
