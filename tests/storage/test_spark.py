@@ -87,6 +87,7 @@ def test_sql_is_held_to_the_lake_and_to_its_time(path: Path) -> None:
             lake.sql("SELECT nope FROM visits")
         with pytest.raises(DeniedError):
             lake.sql("SELECT * FROM text.`/etc/passwd`")
+        assert lake.sql("SELECT '${env:PATH}${spark.master}' AS a").to_pylist() == [{"a": "${env:PATH}${spark.master}"}]
         with pytest.raises(LimitError, match="more than 10 rows"):
             lake.sql("SELECT * FROM visits", max_rows=10)
         with pytest.raises(LimitError, match="took longer than 2 s"):

@@ -145,6 +145,7 @@ class Spark:
             "spark.ui.showConsoleProgress": "false",
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.runSQLOnFiles": "false",
+            "spark.sql.variable.substitute": "false",  # or '${env:NAME}' in a question tells this process' environment
             "spark.sql.catalogImplementation": "in-memory",
             "spark.sql.sources.parallelPartitionDiscovery.threshold": str(_NO_SCAN_JOBS),
             "spark.sql.shuffle.partitions": "32",
