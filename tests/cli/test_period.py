@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def test_nothing_else_may_be_compared_with_nothing(settings: Settings) -> None:
         (("--from", "soon"), "expected a day as YYYY-MM-DD"),
         (("--from", "2026-03-09", "--against", "monday"), "--against: expected before"),
         (("--to", "9000-01-01"), "has not begun"),
+        (("--to", "0001-01-05"), "no day that a shop can have been watched on"),
+        (("--day", "0001-01-05"), "no day that a shop can have been watched on"),
     ],
 )
 def test_what_is_no_period_is_refused(settings: Settings, arguments: tuple[str, ...], words: str) -> None:
@@ -93,10 +96,12 @@ def test_periods_are_read_from_words() -> None:
     assert parse_period("", "yesterday", today) == (date(2026, 2, 10), date(2026, 3, 9))
     assert parse_period("2026-03-01", "", today) == (date(2026, 3, 1), date(2026, 3, 9))
     week = (date(2026, 3, 3), date(2026, 3, 9))
-    assert parse_against("before", week) == (date(2026, 2, 24), date(2026, 3, 2))
-    assert parse_against("year", week) == (date(2025, 3, 4), date(2025, 3, 10))
-    assert parse_against("2026-01-01..2026-01-02", week) == (date(2026, 1, 1), date(2026, 1, 2))
-    assert parse_against("none", week) is None
+    assert parse_period("today", "", today) == (today, today)
+    assert parse_against("before", week, today=today) == (date(2026, 2, 24), date(2026, 3, 2))
+    assert parse_against("year", week, today=today) == (date(2025, 3, 4), date(2025, 3, 10))
+    assert parse_against("2026-01-01..2026-01-02", week, today=today) == (date(2026, 1, 1), date(2026, 1, 2))
+    assert parse_against("yesterday..today", week, today=today) == (date(2026, 3, 9), today)
+    assert parse_against("none", week, today=today) is None
 
 
 def test_the_job_adds_up_what_is_over_once_and_ends_when_it_is_told(settings: Settings) -> None:
@@ -121,3 +126,15 @@ def test_what_retention_deletes_is_not_kept_as_sums_either(settings: Settings) -
     assert list(settings.home.glob("sums/demo-berlin/*.arrow"))
     forget_sums(settings, lake, datetime.now(UTC) + timedelta(days=settings.visits_days + 40))
     assert not list(settings.home.glob("sums/demo-berlin/*.arrow"))
+
+
+def test_a_past_day_is_read_under_the_layout_that_it_was_counted_under(settings: Settings) -> None:
+    before = run(settings, "--day", YESTERDAY, "--json").stdout
+    database = Database(settings.database)
+    with database.session() as session:
+        shop = shops.load_shop(session, "demo-berlin")
+        without_a_door = replace(shop, layout=replace(shop.layout, lines=()))
+        shops.apply(session, ShopFile(without_a_door, {}), "test", box=SecretBox(settings.home))
+    database.dispose()
+    assert json.loads(before)["figures"]["footfall"]["value"] > 0
+    assert run(settings, "--day", YESTERDAY, "--json").stdout == before

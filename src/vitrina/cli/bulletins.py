@@ -51,7 +51,8 @@ def run_export(settings: Settings, database: Database, lake: Lake, job: RunningJ
         from vitrina.floor.measures.day import day_figures
 
         figures = "figures.export" in rights_needed(row.tables)
-        chosen = _shops_of(database, row.shops)
+        with database.reading() as session:
+            chosen = [shops.on_day(session, shop, day) for shop in _shops_of(database, row.shops)]
         days = (
             (shop, day_figures(lake, shop, day, k_anonymity=settings.k_anonymity) if figures else None)
             for shop in chosen
@@ -107,7 +108,9 @@ def _tell_days(settings: Settings, database: Database, lake: Lake, shop: Shop, n
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)] if wanted else []
     count = 0
     for day in days:
-        data = bulletin.day_data(day_figures(lake, shop, day, k_anonymity=settings.k_anonymity))
+        with database.reading() as session:
+            then = shops.on_day(session, shop, day)
+        data = bulletin.day_data(day_figures(lake, then, day, k_anonymity=settings.k_anonymity))
         with database.session() as session:
             memory.remember(session, key, {"day": day.isoformat()})
             count += delivery.tell(session, bulletin.DAY_CLOSED, data, key=f"{shop.slug}:{day}", shop=shop.slug)

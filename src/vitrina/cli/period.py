@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vitrina.cli.lake import open_lake, retention_rules
@@ -29,6 +30,7 @@ from vitrina.storage.lake import Lake
 
 USUAL_DAYS = 28
 FILLED_DAYS = 400
+OLDEST_YEAR = 2000
 
 
 def report_period(
@@ -43,7 +45,7 @@ def report_period(
         open_ledger(settings, open_lake(settings, engine=settings.engine)),
         place,
         period,
-        parse_against(against, period),
+        parse_against(against, period, today=today),
         today=today,
         layouts=layouts,
         k_anonymity=settings.k_anonymity,
@@ -57,7 +59,7 @@ def report_period(
 
 
 def _print(found: PeriodFigures, name: str) -> None:
-    title = f"{name}, {heading(found)}" + (" (simulated data)" if found.simulated else "")
+    title = f"{escape(name)}, {heading(found)}" + (" (simulated data)" if found.simulated else "")
     table = Table(*HEADS, title=title, title_justify="left", box=None)
     for row in rows_of(found):
         table.add_row(*row)
@@ -67,12 +69,16 @@ def _print(found: PeriodFigures, name: str) -> None:
 
 
 def parse_period(first: str, last: str, today: date) -> Span:
-    """Days as YYYY-MM-DD, 'today' or 'yesterday'; without an end it ends yesterday, without a beginning it has 28."""
-    end = parse_day(last, today) if last else today - timedelta(days=1)
-    return (parse_day(first, today) if first else end - timedelta(days=USUAL_DAYS - 1)), end
+    """Days as YYYY-MM-DD, 'today' or 'yesterday'.
+
+    Without an end it ends yesterday, or on its first day when that is today; without a beginning it has 28 days.
+    """
+    start = parse_day(first, today) if first else None
+    end = parse_day(last, today) if last else max(today - timedelta(days=1), start or date.min)
+    return start or end - timedelta(days=USUAL_DAYS - 1), end
 
 
-def parse_against(text: str, period: Span) -> Span | None:
+def parse_against(text: str, period: Span, *, today: date) -> Span | None:
     match text:
         case "before":
             return before(period)
@@ -83,17 +89,20 @@ def parse_against(text: str, period: Span) -> Span | None:
     first, dots, last = text.partition("..")
     if not dots:
         raise InputError(f"--against: expected before, year, none or FIRST..LAST, got {text!r}")
-    return parse_day(first, period[1]), parse_day(last, period[1])
+    return parse_day(first, today), parse_day(last, today)
 
 
 def parse_day(text: str, today: date) -> date:
-    """'today', 'yesterday' or YYYY-MM-DD; InputError when it is something else."""
+    """'today', 'yesterday' or YYYY-MM-DD; InputError when it is something else, or before there were such cameras."""
     if text in ("today", "yesterday"):
         return today - timedelta(days=text == "yesterday")
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"expected a day as YYYY-MM-DD, 'today' or 'yesterday', got {text!r}") from error
+    if found.year < OLDEST_YEAR:
+        raise InputError(f"{found} is no day that a shop can have been watched on")
+    return found
 
 
 def open_ledger(settings: Settings, lake: Source) -> Ledger:

@@ -10,14 +10,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vitrina.cli.lake import open_lake
 from vitrina.cli.period import parse_day, report_period, write_page
 from vitrina.cli.place import find_shop
+from vitrina.cli.session import database_session
 from vitrina.errors import InputError
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.report import rows_of, to_html
+from vitrina.floor.setup.shops import on_day
 from vitrina.product import ShopClock
 from vitrina.settings import Settings
 
@@ -53,23 +56,25 @@ def report(
         return
     place = find_shop(settings, shop_name)
     now = datetime.now(UTC)
-    wanted = parse_day(day, ShopClock(place.timezone, place.day_starts).business_day(now))
-    if wanted > ShopClock(place.timezone, place.day_starts).business_day(now):
+    today = ShopClock(place.timezone, place.day_starts).business_day(now)
+    wanted = parse_day(day, today)
+    if wanted > today:
         raise InputError(f"--day: {wanted} has not been yet")
-    today = wanted == ShopClock(place.timezone, place.day_starts).business_day(now)
+    with database_session(settings) as session:
+        place = on_day(session, place, wanted)
     figures = day_figures(
         open_lake(settings, engine=settings.engine),
         place,
         wanted,
         k_anonymity=settings.k_anonymity,
-        now=now if today else None,
+        now=now if wanted == today else None,
     )
     if html is not None:
         write_page(html, to_html(figures, shop_name=place.name))
     elif as_json:
         Console().print_json(json.dumps(asdict(figures)))
     else:
-        title = f"{place.name}, {wanted}" + (" (simulated data)" if figures.simulated else "")
+        title = f"{escape(place.name)}, {wanted}" + (" (simulated data)" if figures.simulated else "")
         table = Table("", "value", "95 %", "n", "change", "", title=title, title_justify="left", box=None)
         for row in rows_of(figures):
             table.add_row(*row)

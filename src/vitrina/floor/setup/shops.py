@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vitrina.floor.setup import shoptext
 from vitrina.floor.setup.address import HIDDEN, reveal
 from vitrina.floor.setup.shopdiff import diff, same_geometry
 from vitrina.floor.setup.shopfile import ShopFile, read_document
-from vitrina.product import new_id
+from vitrina.product import ShopClock, new_id
 from vitrina.storage.audit import record
 from vitrina.storage.database import Base
 from vitrina.storage.secrets import SecretBox
@@ -127,6 +127,12 @@ def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Sho
         raise _no_shop(session, slug)
     version = _valid(list_layouts(session, slug), at or datetime.now(UTC))
     return _shop(row, version, _cameras(session, slug))
+
+
+def on_day(session: Session, shop: Shop, day: date) -> Shop:
+    """The shop with the layout that held when a business day of it ended: it made the day's rows."""
+    end = ShopClock(shop.timezone, shop.day_starts).day_bounds(day)[1]
+    return load_shop(session, shop.slug, at=end) if shop.layout.valid_from > end else shop
 
 
 def load_shops(session: Session) -> list[Shop]:
