@@ -72,6 +72,12 @@ def test_an_answer_comes_as_a_table_as_json_and_as_csv(run: Run, crossings: None
     assert run("sql", query, "--csv").output.splitlines() == ['"shop_id","n","none"', '"riga",20,']
 
 
+def test_brackets_in_an_answer_are_text_and_two_columns_may_have_one_name(run: Run) -> None:
+    shown = run("sql", "SELECT '[/x] [red]' AS a, 1 AS b, 2 AS b").output
+    assert "[/x] [red]" in shown
+    assert [cell.strip() for cell in shown.splitlines()[3].split("│")][2:4] == ["1", "2"]
+
+
 def test_every_question_is_in_the_audit_log(run: Run, crossings: None, settings: Settings) -> None:
     run("sql", "SELECT 1")
     assert isinstance(run("sql", "SELECT * FROM read_text('/etc/passwd')").exception, DeniedError)

@@ -68,6 +68,16 @@ def test_one_that_is_there_is_not_overwritten_unless_that_was_asked_for(chain_ho
     assert make(chain_home, "anna", "--replace", "--days", "2", "--shop", "demo-berlin").exit_code == 0
 
 
+def test_a_folder_that_is_no_sandbox_is_never_replaced(chain_home: Any, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("years")
+
+    made = make(chain_home, "work", "--folder", str(tmp_path), "--replace", "--days", "1", "--shop", "demo-berlin")
+
+    assert isinstance(made.exception, ConflictError)
+    assert (tmp_path / "work" / "thesis.txt").read_text() == "years"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"), [(("../anna",), InputError), (("anna", "--shop", "nowhere"), NotFoundError)]
 )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import typer
 from pyarrow import csv
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vitrina.cli.sandbox import sandbox
@@ -196,9 +197,9 @@ def _dictionary(table: TableDescription, rules: dict[str, int]) -> Table:
 def _answer(answer: pa.Table) -> Table:
     shown = Table()
     for name in answer.column_names:
-        shown.add_column(name)
-    for row in answer.to_pylist():
-        shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        shown.add_column(escape(name))
+    for row in zip(*(column.to_pylist() for column in answer.columns), strict=True):
+        shown.add_row(*("" if value is None else escape(str(value)) for value in row))
     return shown
 
 

@@ -48,13 +48,15 @@ def sandbox(
     """
     # Imported here, because the other commands of `lake` do without Ibis.
     from vitrina.floor.measures.views import VIEWS, read_view
-    from vitrina.floor.sandbox import write_sandbox
+    from vitrina.floor.sandbox import is_sandbox, write_sandbox
 
     if not NAME.fullmatch(name):
         raise InputError(f"name: expected small letters, digits and dashes such as anna-spring, got {name!r}")
     target = (folder or context.obj.home / "sandboxes").expanduser() / name
     if target.exists() and not replace:
         raise ConflictError(f"{target}: is there already. Choose another name, or add --replace.")
+    if target.exists() and not is_sandbox(target):
+        raise ConflictError(f"{target}: is no sandbox, and stays. Choose another name or --folder.")
     chosen = _shops(context, shop_names or [])
     last = max(ShopClock(one.timezone, one.day_starts).business_day(datetime.now(UTC)) for one in chosen)
     first = last - timedelta(days=days - 1)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.orm import Session
 
@@ -183,7 +184,7 @@ def _table(found: list[Shop]) -> Table:
     for shop in found:
         layout = shop.layout
         counts = (str(len(rows)) for rows in (layout.cameras, layout.zones, layout.lines))
-        table.add_row(shop.slug, shop.name, shop.timezone, *counts, f"{layout.valid_from:%Y-%m-%d %H:%M} UTC")
+        table.add_row(shop.slug, escape(shop.name), shop.timezone, *counts, f"{layout.valid_from:%Y-%m-%d %H:%M} UTC")
     return table
 
 

@@ -19,6 +19,13 @@ import pyarrow.parquet
 from vitrina.errors import StorageError
 from vitrina.floor.measures.views import VIEWS, View
 
+NOTEBOOK = "start.ipynb"
+
+
+def is_sandbox(target: Path) -> bool:
+    """Whether a folder was made by `write_sandbox`, and not by somebody for something else."""
+    return (target / NOTEBOOK).is_file() and (target / "data").is_dir()
+
 
 def write_sandbox(target: Path, found: Mapping[str, pa.Table], *, first: date, last: date, k: int) -> None:
     """The whole folder or, when we are killed, nothing of it."""
@@ -43,7 +50,7 @@ def _fill(folder: Path, found: Mapping[str, pa.Table], *, first: date, last: dat
         any(rows.column("simulated").to_pylist()) for rows in found.values() if "simulated" in rows.schema.names
     )
     (folder / "README.md").write_text(_readme(first, last, k=k, simulated=simulated), encoding="utf-8")
-    (folder / "start.ipynb").write_text(json.dumps(notebook(simulated=simulated), indent=1), encoding="utf-8")
+    (folder / NOTEBOOK).write_text(json.dumps(notebook(simulated=simulated), indent=1), encoding="utf-8")
 
 
 def _readme(first: date, last: date, *, k: int, simulated: bool) -> str:
