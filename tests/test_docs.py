@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -22,6 +24,7 @@ from vitrina.floor.store import FLOOR_TABLES
 from vitrina.lens.lakestore import LENS_TABLES
 from vitrina.settings import SETTINGS
 from vitrina.storage.rights import PERMISSIONS
+from vitrina.web import api
 from vitrina.web.gate import OPEN_ROUTES
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +47,23 @@ def pages() -> dict[str, str]:
 
 
 COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+def test_every_route_of_the_api_is_in_its_reference() -> None:
+    written = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    modules = (importlib.import_module(one.name) for one in pkgutil.iter_modules(api.__path__, f"{api.__name__}."))
+    routes = [route for module in modules if hasattr(module, "router") for route in module.router.routes]
+
+    missing = [
+        f"{method} {route.path}"
+        for route in routes
+        if route.include_in_schema
+        for method in route.methods
+        if not re.search(re.escape(f"`{method} {route.path}") + "[`?]", written)
+    ]
+
+    assert len(routes) > 20
+    assert missing == []
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
