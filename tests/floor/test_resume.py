@@ -251,6 +251,20 @@ def test_a_clock_that_was_set_back_while_nobody_ran_ends_what_was_open() -> None
     assert len(people(found)) == 2
 
 
+@pytest.mark.parametrize("back_s", [3.0, 30.0, 59.0, 3600.0])
+def test_who_crosses_after_a_clock_was_set_back_is_counted_however_far(back_s: float) -> None:
+    boxes, life = walk(), Life()
+
+    life.see(boxes, range(len(boxes)))
+    life.begin()
+    life.see(boxes, range(len(boxes)), start=START + len(boxes) / FPS - back_s)
+
+    found = life.end()
+    assert [row["direction"] for row in found["crossings"]] == ["in", "in"]
+    assert len(found["visits"]) == 4
+    assert [row["reason"] for row in found["gaps"]] == ["clock set back"]
+
+
 def test_who_was_known_as_staff_is_staff_after_a_restart() -> None:
     office = Zone("office", "Office", "staff", ((0, 0), (7, 0), (7, 12), (0, 12)), stop_s=2.0)
     boxes, life = walk(), Life(shop(zones=[office]))

@@ -7,8 +7,10 @@ from enum import Enum
 
 from vitrina.errors import InputError
 
-REORDER_S = 60.0
-"""A step back shorter than this is a frame out of order, a longer one a new time base."""
+REORDER_S = 2.0
+"""A step back shorter than this is a frame out of order, a longer one a new time base. As the tracker's `late_s`: whom
+that tracks, no counter may leave out.
+"""
 
 
 class Step(Enum):
