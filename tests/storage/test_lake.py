@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from vitrina.errors import ConflictError, DeniedError, InputError, LimitError, NotFoundError
+from vitrina.storage import delta
 from vitrina.storage.lake import Lake
 from vitrina.storage.table import TableSpec
 
@@ -54,6 +56,28 @@ def test_a_table_without_rows_has_its_columns_and_types(lake: Lake, row: Row) ->
     lake.append("sightings", [row(1)], writer_id="w", batch_no=1)
     assert empty.schema() == lake.expr("sightings").schema()
     assert empty.count().to_pyarrow().as_py() == 0
+
+
+def test_no_question_reads_more_than_twenty_entries_of_the_log(lake: Lake, row: Row, tmp_path: Path) -> None:
+    for number in range(45):
+        lake.append("sightings", [row(number)], writer_id="w", batch_no=number)
+    newest = max(tmp_path.glob("**/sightings/_delta_log/*.checkpoint.parquet"))
+    assert 45 - int(newest.name.split(".")[0]) <= 20
+
+
+def test_a_table_from_before_checkpoints_more_often_once_it_is_compacted(
+    make_lake: MakeLake, row: Row, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as then:
+        then.delitem(delta._CONFIGURATION, "delta.checkpointInterval")
+        for number in range(4):
+            make_lake().append("sightings", [row(number)], writer_id="w", batch_no=number)
+    table = next(tmp_path.glob("**/sightings"))
+    assert "delta.checkpointInterval" not in DeltaTable(table).metadata().configuration
+
+    make_lake().compact(grace_s=0.0)
+    assert DeltaTable(table).metadata().configuration["delta.checkpointInterval"] == "20"
+    assert ids(make_lake()) == event_ids(range(4))
 
 
 def test_views_of_many_files_are_few(lake: Lake, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,10 @@ _ATTEMPTS = 40
 _LONGEST_PAUSE_S = 1.0
 _REMOVING = frozenset({"DELETE", "OPTIMIZE"})
 _KEEP_LOG, _DROP_LOG = "interval 1 hours", "interval 0 seconds"
+_CHECKPOINT_EVERY = {"delta.checkpointInterval": "20"}
+"""Each entry since the last checkpoint is read by a thread of its own: with the usual 100, a worker had over 100."""
 _CONFIGURATION = {
+    **_CHECKPOINT_EVERY,
     "delta.logRetentionDuration": _KEEP_LOG,
     "delta.deletedFileRetentionDuration": _KEEP_LOG,
     # Statistics are copied into the log: only of the time, so that no id is in a file that a delete would not touch.
@@ -244,7 +247,8 @@ def _cut_log(table: DeltaTable) -> None:
     table.alter.set_table_properties({"delta.logRetentionDuration": _DROP_LOG})
     table.create_checkpoint()
     table.cleanup_metadata()
-    table.alter.set_table_properties({"delta.logRetentionDuration": _KEEP_LOG})
+    # A table that an earlier version of ours made checkpoints more often from here on.
+    table.alter.set_table_properties({"delta.logRetentionDuration": _KEEP_LOG, **_CHECKPOINT_EVERY})
 
 
 def literal(value: Any) -> str:
