@@ -98,6 +98,15 @@ def test_a_half_watched_day_is_said(live):
     assert (one.verdict, one.value) == ("fail", pytest.approx(3 / 8))
 
 
+def test_days_on_which_nobody_watched_any_more_are_said(live, bar):
+    good_day(live)
+    bar.watch("20:00", "02:00")
+    bar.store()
+    checks = found(live, bar, now=NOW + timedelta(days=3))
+    assert checks["riga-1", "presence.watched"].value == pytest.approx(1 / 4)
+    assert checks["bar", "presence.watched"].verdict == "none"  # a recording, which ends
+
+
 def test_what_is_wrong_in_one_shop_is_not_said_of_another(live, bar):
     good_day(live)
     bar.visit("21:00", "ann", "shelf", -1.0)

@@ -3,13 +3,14 @@
 import random
 import statistics
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vitrina.floor.layout import Hours
 from vitrina.floor.measures.chain import CHAIN, PROFILES, chain_tables
 from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
@@ -121,6 +122,20 @@ def test_dwell_is_hidden_by_the_people_behind_it_however_many_visits_they_made(l
     found = chain(lake, story, k_anonymity=5)
     assert (found.columns["dwell_section"].n[0], found.columns["dwell_promo"].n[0]) == (0, 15)
     assert found.columns["dwell_section"].notes == ("fewer than 5 people: not shown",)
+
+
+def test_a_day_on_which_nobody_watched_at_all_lowers_the_share_that_was_watched(lake, shop):
+    story, closed = (
+        shop("ada"),
+        shop("bo", opens=((Hours(time(10), time(18)),), (), *[(Hours(time(10), time(18)),)] * 5)),
+    )
+    busy(story, DAYS[0], 9)
+    busy(closed, DAYS[0], 9)
+    busy(closed, DAYS[2], 9)
+    found = chain(lake, story, closed)
+    assert found.watched.tolist() == [pytest.approx(1 / 3), 1.0]
+    assert found.partly.tolist() == [True, False]
+    assert found.columns["footfall"].value[0] == 9
 
 
 def test_days_without_a_receipt_are_left_out_of_what_sales_are_divided_by(lake, shop):

@@ -242,19 +242,24 @@ def _watched(rows: pa.Table, gaps: pa.Table, shops: Sequence[Shop], grid: _Grid)
     """Share of the open camera time that was analysed, and that time in seconds; both (shops, days).
 
     As on a day's page: every camera that left a minute or a gap on that day should have watched. A shop that does not
-    say when it opens was open from the first minute that was watched to the last.
+    say when it opens was open from the first minute that was watched to the last. A day of opening hours without a
+    minute, after a day that has some, was watched for none of them.
     """
     cameras, minutes = _cameras(rows, gaps), _by_shop_day(rows)
     opens = open_parts(shops, grid.days)
     watched = np.full((len(grid.shops), len(grid.days)), np.nan)
     open_s = np.zeros(watched.shape)
     for index, shop in enumerate(shops):
+        count = 0
         for day, when in enumerate(grid.days):
             if found := minutes.get((shop.slug, when)):
                 count = cameras[shop.slug, when]
                 said = opens[shop.slug, when] if shop.opens else ()
                 share, length = _share(found, count, said) if said else _share_of_seen(found, count)
                 watched[index, day], open_s[index, day] = share, length * count
+            elif count and shop.opens and opens[shop.slug, when]:
+                length = sum(until - start for start, until in opens[shop.slug, when]) / 1e6
+                watched[index, day], open_s[index, day] = 0.0, length * count
     return watched, open_s
 
 

@@ -126,7 +126,7 @@ def findings(
         simulated = any(rows[name].get(shop.slug, {}).get("simulated") for name in rows)
         facts = Facts(shop, simulated or any(camera.is_live for camera in shop.layout.cameras), now)
         found += [_find(check, rows[check.table].get(shop.slug, NOTHING), facts) for check in CHECKS]
-        found.append(_watched(shop, watched.get(shop.slug)))
+        found.append(_watched(shop, watched.get(shop.slug) if facts.expected else None))
     return found
 
 
