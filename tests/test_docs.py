@@ -66,6 +66,14 @@ def test_every_route_of_the_api_is_in_its_reference() -> None:
     assert missing == []
 
 
+def test_the_lakes_guide_says_how_long_each_table_is_kept() -> None:
+    written = (ROOT / "docs/how-to/lake.md").read_text(encoding="utf-8")
+    kept = dict(re.findall(r"^\| [`]?([\w–]+)[`]? \| .* \| ([\w, ]+) \|$", written, re.MULTILINE))
+
+    for table in (*FLOOR_TABLES.values(), *LENS_TABLES.values()):
+        assert table.name in kept[table.keep_days or "–"].split(", "), table.name
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_command_is_in_the_reference_with_its_help_and_an_example(
     path: tuple[str, ...], pages: dict[str, str]

@@ -75,7 +75,7 @@ WAITS = _table(
     column("zone_id", pa.string(), "Slug of the queue zone."),
     column("ended_t", _TIME, "When the person was served or gave up (UTC)."),
     column("wait_s", pa.float64(), "Seconds from joining to the end."),
-    column("outcome", pa.string(), "'served' or 'abandoned'."),
+    column("outcome", pa.string(), "'served', 'abandoned', or 'unknown' when the person vanished in mid-queue."),
 )
 
 PRESENCE = _table(
