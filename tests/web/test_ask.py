@@ -134,3 +134,18 @@ def test_days_that_do_not_fit_are_refused_with_what_was_expected(anna: Any) -> N
 
     assert answer.status_code == 400
     assert "expected up to 400 days" in answer.text
+    assert ">SELECT 1</textarea>" in answer.text
+
+
+def test_what_is_wrong_is_told_in_the_readers_language(anna: Any) -> None:
+    russian = {"Accept-Language": "ru"}
+
+    assert "нужен один SELECT, пришло DROP" in anna.get(url("DROP TABLE days"), headers=russian).text
+    assert "from: нужна дата" in anna.get("/ask?q=SELECT+1&from=monday", headers=russian).text
+
+
+def test_numbers_are_written_out(anna: Any) -> None:
+    sql = "SELECT 3582165.25::DOUBLE AS takings, 1699::DOUBLE AS people, 2e12::DOUBLE AS many, true AS open"
+    page = anna.get(url(sql)).text
+
+    assert re.findall(r"<td(?: class=\"num\")?>([^<]*)</td>", page) == ["3582165.25", "1699", "2000000000000", "true"]

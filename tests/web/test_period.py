@@ -147,7 +147,7 @@ def test_nothing_before_is_not_compared_with(anna: Any) -> None:
     [
         ("from=2026-03-09&to=2026-03-01", "swap the two"),
         ("from=2026-03-09&to=2026-03-11", "has not begun"),
-        ("from=yesterday", "expected a date such as"),
+        ("from=yesterday", "from: expected a date such as"),
         ("against=everything", "expected before, year, custom, none"),
         ("against=2026-03-09..2026-03-01", "swap the two"),
         ("from=2010-01-01&to=2026-03-01", "up to three years"),

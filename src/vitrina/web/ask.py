@@ -43,8 +43,8 @@ def parse_question(site: Site, who: SignedIn, *, sql: str, first: str, last: str
         who.rights.require(RAW)
     shops = visible_shops(site, who, action="figures.view")
     today = max((site.figures.today(shop) for shop in shops), default=site.figures.now().date())
-    until = parse_day(last) if last else today
-    since = parse_day(first) if first else until - timedelta(days=DEFAULT_DAYS - 1)
+    until = parse_day(last, "to") if last else today
+    since = parse_day(first, "from") if first else until - timedelta(days=DEFAULT_DAYS - 1)
     if not 0 <= (until - since).days < MOST_DAYS:
         raise InputError(
             f"from, to: expected up to {MOST_DAYS} days, the first before the last, got {since} to {until}"

@@ -78,8 +78,8 @@ def find_period(
 
 def parse_span(first: str | None, last: str | None, today: date) -> Span:
     """Without an end it ends yesterday, or on its first day when that is today; without a beginning it has 28 days."""
-    start = parse_day(first) if first else None
-    end = parse_day(last) if last else max(today - timedelta(days=1), start or date.min)
+    start = parse_day(first, "from") if first else None
+    end = parse_day(last, "to") if last else max(today - timedelta(days=1), start or date.min)
     return start or end - timedelta(days=USUAL_DAYS - 1), end
 
 
@@ -89,7 +89,7 @@ def parse_against(
     """The kind, and the other period. Raises InputError for a kind that is not there."""
     if ".." in against:
         first, last = against.split("..", 1)
-        return "custom", (parse_day(first), parse_day(last))
+        return "custom", (parse_day(first, "against"), parse_day(last, "against"))
     match against:
         case "before":
             return against, before(period)
@@ -98,7 +98,7 @@ def parse_against(
         case "none":
             return against, None
         case "custom" if against_first and against_last:
-            return against, (parse_day(against_first), parse_day(against_last))
+            return against, (parse_day(against_first, "against_from"), parse_day(against_last, "against_to"))
         case "custom":
             return "custom", before(period)
         case _:

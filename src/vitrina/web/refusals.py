@@ -1,4 +1,4 @@
-"""Why a record, a picture, an import or a photo was refused and cashback moved, in the reader's language.
+"""Why a record, a picture, an import, a photo or a question was refused and cashback moved, in the reader's language.
 
 Parsers, servers and decoders say it in English, each with what came; here are the sentences, with holes for that.
 What none of them fits, such as a decoder's own words, stays as it was said.
@@ -145,7 +145,32 @@ CASHBACK = (
     "commission {amount}",
 )
 
-SENTENCES = (*RECORDS, *MENDED, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES, *CASHBACK)
+QUESTIONS = (
+    "{field}: expected a date such as 2026-11-03, got {found}",
+    "{field}: {day} is no day that a shop can have been watched on",
+    "{day} has not begun in {shop}; today is {today} there",
+    "a period ends on its first day or later, got {first} to {last}; swap the two",
+    "a period has up to three years, got {first} to {last}; ask for less",
+    "from: {first} is after {last}, the last day that can be shown; choose an earlier day",
+    "from: {first} to {last} is longer than {count} days; ask for fewer",
+    "from, to: expected up to {count} days, the first before the last, got {first} to {last}",
+    "against: expected up to {count} days, first..last, got {found}",
+    "against: expected {choices}, or two days such as 2026-01-01..2026-01-31, got {found}",
+    "shops: expected two to six shops to compare, got {count}; choose them on the chain's page",
+    "there is no shop {shop}",
+    "there is nothing at this address",
+    "{action} in {where} needs one of the roles {roles}.",
+    "this form is too old or was sent from another site; open the page again and retry",
+    "you have no role yet in any shop that you could ask about",
+    "expected one SELECT, got {found}; the lake can only be read",
+    "SQL may read the tables of the lake, and no file, address or setting besides",
+    "the question took longer than {seconds} s; ask for fewer days or shops",
+    "the question needs more than {size} MB; ask for fewer days, or raise query_memory_mb",
+    "the answer has more than {count} rows; add a LIMIT or group the rows",
+    "something went wrong here; it is in the log under {incident}",
+)
+
+SENTENCES = (*RECORDS, *MENDED, *IMPORTS, *SERVERS, *PICTURES, *SEARCHES, *CASHBACK, *QUESTIONS)
 """Each has a translation; of two that fit, the first one counts."""
 
 _HOLE = re.compile(r"\{(\w+)\}")

@@ -160,7 +160,7 @@ def _parts(pieces: Iterator[str], words: Words) -> Iterator[str]:
     except VitrinaError as error:
         logger.warning("in the middle of a page: %s", error)
         yield Markup('<section class="card"><h1>{}</h1><p role="alert">{}</p></section>').format(
-            words.gettext("This cannot be shown"), str(error)
+            words.gettext("This cannot be shown"), tell_refusal(words, str(error))
         ) + Markup("</main></body></html>")
 
 

@@ -90,8 +90,8 @@ def find_day(site: Site, who: SignedIn, slug: str, day: str | None, *, action: s
     return ShopDay(shop, asked, today)
 
 
-def parse_day(text: str) -> date:
+def parse_day(text: str, name: str = "day") -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"day: expected a date such as 2026-11-03, got {text[:20]!r}") from error
+        raise InputError(f"{name}: expected a date such as 2026-11-03, got {text[:20]!r}") from error

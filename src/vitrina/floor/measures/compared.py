@@ -14,7 +14,7 @@ from vitrina.floor.measures.figures import Figure
 MOVED = "not the same zone before and after"
 PARTLY_COUNTED = "some days were not watched in full: the sum is too low"
 UNSOLD = "days without a receipt are left out"
-PAIRS = "the change is over {n} pairs of days"
+PAIRS = "pairs of days compared: {n}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from vitrina.errors import VitrinaError
+from vitrina.errors import InputError, VitrinaError
 from vitrina.floor.measures.views import VIEWS
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.storage.accounts import SignedIn
@@ -43,7 +43,12 @@ class TableHelp:
 def page(
     request: Request, site: TheSite, who: Who, q: SQL = "", first: First = "", last: Last = "", raw: bool = False
 ) -> Response:
-    asked = ask.parse_question(site, who, sql=q, first=first, last=last, raw=raw)
+    try:
+        asked = ask.parse_question(site, who, sql=q, first=first, last=last, raw=raw)
+    except InputError as error:
+        usual = replace(ask.parse_question(site, who, sql="", first="", last="", raw=raw), sql=q)
+        context = _context(site, words_of(request), who, usual)
+        return render(request, "ask.html", status_code=error.status, **context, answer=None, fault=str(error))
     context = _context(site, words_of(request), who, asked)
     if not asked.sql:
         return render(request, "ask.html", **context, answer=None, fault="")
@@ -176,6 +181,11 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _cell(value: Any) -> str:
+    """As SQL writes it; a fraction with ten digits at most, and never with an exponent where it can be read without."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e10 <= abs(value) < 1e18 else f"{value:.10g}"
+    return str(value)
