@@ -13,7 +13,11 @@ import pyarrow.parquet
 import pytest
 
 from vitrina.errors import InputError
+from vitrina.floor.measures.compared import Compared
+from vitrina.floor.measures.figures import Change, Figure
+from vitrina.web.pages.period_view import beside
 from vitrina.web.periods import parse_against, parse_span, presets
+from vitrina.web.words import Words
 
 TODAY = date(2026, 3, 10)
 WEEK = "from=2026-03-03&to=2026-03-09"
@@ -140,6 +144,39 @@ def test_nothing_before_is_not_compared_with(anna: Any) -> None:
     page = anna.get(f"{PAGE}?{WEEK}&against=year").text
     assert "Nothing is recorded of" in page
     assert "before: 0" not in page
+
+
+def test_days_on_which_the_shop_is_closed_are_said_to_be(anna: Any) -> None:
+    page = anna.get(f"{PAGE}?from=2026-03-08&to=2026-03-08").text
+
+    assert "The shop was closed" in page
+    assert "Nothing was recorded" not in page
+
+
+def test_how_little_stands_behind_the_changes_is_said(anna: Any) -> None:
+    little = text_of(anna.get(f"{PAGE}?{WEEK}&against=2026-02-25..2026-03-03").text)
+    enough = text_of(anna.get(f"{PAGE}?from=2026-03-05&to=2026-03-07&against=2026-03-03..2026-03-04").text)
+
+    assert re.search(r"Watched in full of 25 Feb – 3 Mar 2026: 1 of \d days", little)
+    assert "Watched in full of" not in enough
+
+
+def test_one_day_is_no_series(anna: Any) -> None:
+    assert "Footfall by day" not in anna.get(f"{PAGE}?from=2026-03-09&to=2026-03-09").text
+
+
+def test_a_measures_page_is_that_of_the_shop_one_comes_from(anna: Any) -> None:
+    for path in (PAGE, "/shops/demo-berlin"):
+        links = set(re.findall(r'href="(/measures/[^"]*)"', anna.get(path).text))
+        assert links
+        assert all(link.endswith("?shop=demo-berlin") for link in links)
+
+
+def test_what_cannot_be_below_nothing_falls_by_all_of_it_at_most() -> None:
+    fallen = Figure("queue_wait_median", 6.5, "s", 900, change=Change(-17.0, -26.0, -8.0, ()))
+    found = beside(Words("en"), Compared(fallen, Figure("queue_wait_median", 23.5, "s", 60)), "EUR")
+
+    assert (found.change, found.change_interval, found.clear) == ("−72.3%", "−100.0% to −34.0%", True)
 
 
 @pytest.mark.parametrize(

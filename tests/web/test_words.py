@@ -149,7 +149,7 @@ def test_a_count_changes_by_per_cent_with_its_usual_swing() -> None:
 def test_a_share_changes_by_points_and_more_than_chance_is_marked() -> None:
     told = tell(EN, figure(0.30, "share", change=Change(0.05, 0.01, 0.09, ("2026-03-03",))), "EUR")
 
-    assert (told.change, told.against) == ("+5.0 pp", "vs. 1 earlier Tue · usual swing ±4.0 pp")
+    assert (told.change, told.against) == (f"+5.0{NBSP}pp", f"vs. 1 earlier Tue · usual swing ±4.0{NBSP}pp")
     assert told.clear
 
 

@@ -15,6 +15,9 @@ from vitrina.floor.measures.walks import OTHER
 WIDTH, HEIGHT = 1000, 400
 NODE_WIDTH, NODE_GAP = 10, 16
 TOP = 28
+LABEL_ROOM = 180
+"""For the labels of the last column, which stand to the right of it as all others do."""
+LABEL_LETTERS = 23
 PLACES = 4
 """Steps that are drawn; later ones are in the table."""
 
@@ -72,9 +75,7 @@ def sankey(flows: Sequence[Mapping[str, Any]], *, name: Name, form: Form, heads:
         for node in column.ordered
     )
     titles = Markup("").join(
-        Markup('<text class="head {}" x="{}" y="14">{}</text>').format(
-            _anchor(number, len(columns)), _number(_text_x(number, len(columns))), head
-        )
+        Markup('<text class="head" x="{}" y="14">{}</text>').format(_number(_text_x(number, len(columns))), head)
         for number, head in enumerate(heads[: len(columns)])
     )
     return Markup('<svg class="sankey" role="img" aria-label="{}" viewBox="0 0 {} {}">{}{}{}</svg>').format(
@@ -143,8 +144,9 @@ def _ribbon(
 def _node(node: _Node, number: int, columns: int, scale: float, name: Name, form: Form) -> Markup:
     height = max(1.5, node.people * scale)
     kind = " out" if node.slug in (END, OTHER) else ""
+    people = form(node.people)
     return Markup(
-        '<rect class="node{}" x="{}" y="{}" width="{}" height="{}"/><text class="{}" x="{}" y="{}">{} '
+        '<rect class="node{}" x="{}" y="{}" width="{}" height="{}" data-tip="{}"/><text x="{}" y="{}">{} '
         '<tspan class="count">{}</tspan></text>'
     ).format(
         kind,
@@ -152,26 +154,25 @@ def _node(node: _Node, number: int, columns: int, scale: float, name: Name, form
         _number(node.y),
         NODE_WIDTH,
         _number(height),
-        _anchor(number, columns),
+        f"{name(node.slug)}\n{people}",
         _number(_text_x(number, columns)),
         _number(node.y + height / 2 + 4),
-        name(node.slug),
-        form(node.people),
+        _shortened(name(node.slug), LABEL_LETTERS - len(people)),
+        people,
     )
 
 
+def _shortened(name: str, letters: int) -> str:
+    """As much of it as has room before the next column; the whole name is in the tip."""
+    return name if len(name) <= letters else name[: letters - 1].rstrip() + "…"
+
+
 def _x(number: int, columns: int) -> float:
-    return number * (WIDTH - NODE_WIDTH) / (columns - 1)
+    return number * (WIDTH - NODE_WIDTH - LABEL_ROOM) / (columns - 1)
 
 
 def _text_x(number: int, columns: int) -> float:
-    """To the right of a node; of those in the last column to the left."""
-    x = _x(number, columns)
-    return x - 6 if number == columns - 1 else x + NODE_WIDTH + 6
-
-
-def _anchor(number: int, columns: int) -> str:
-    return "before" if number == columns - 1 else "after"
+    return _x(number, columns) + NODE_WIDTH + 6
 
 
 def _number(value: float) -> str:

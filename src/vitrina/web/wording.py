@@ -81,7 +81,7 @@ def tell_change(words: Words, figure: Figure) -> tuple[str, str, bool]:
     if change is None or value is None or not change.days:
         return "", "", False
     if figure.unit in ("share", "ratio"):
-        form: Callable[[float], str] = lambda part: _points(words, part)  # noqa: E731
+        form: Callable[[float], str] = lambda part: tell_points(words, part)  # noqa: E731
         scale = 1.0
     else:
         before = value - change.value
@@ -144,10 +144,12 @@ def _against(words: Words, change: Change) -> str:
     return words.ngettext("vs. {n} earlier {weekday}", "vs. mean of {n} {weekday}", n).format(n=n, weekday=weekday)
 
 
-def _points(words: Words, part: float) -> str:
+def tell_points(words: Words, part: float) -> str:
+    """A difference of two shares, such as `+2.6 pp`, which no line breaks."""
     points = round(part * 100, 1)
     sign = "+" if points > 0 else "−" if points < 0 else ""
-    return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
+    text = words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def tell_share(words: Words, share: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from math import inf
 from typing import Any
 
 from markupsafe import Markup
@@ -18,7 +19,7 @@ from vitrina.floor.measures.walks import OTHER
 from vitrina.web.charts import Bar, bar_chart, row_bar
 from vitrina.web.periods import ShopPeriod, presets
 from vitrina.web.sankey import sankey
-from vitrina.web.wording import Told, amount, tell, tell_share
+from vitrina.web.wording import Told, amount, tell, tell_points, tell_share
 from vitrina.web.words import NOTHING, Words
 
 WEEKS_FROM_DAYS = 100  # a series of more days is drawn by week
@@ -74,11 +75,13 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class PeriodView:
     empty: bool
+    closed: bool
     span: str
     against: str
     nothing_before: str
     watched: str
     left_out: str
+    little_before: str
     breaks: list[str]
     tiles: list[Tile]
     series: Markup
@@ -100,11 +103,13 @@ def period_view(words: Words, asked: ShopPeriod, found: PeriodFigures, zone: str
     hours, occupancy = _occupancy(words, found)
     return PeriodView(
         empty=_is_empty(found),
+        closed=found.period.closed == found.period.days,
         span=span_text(words, asked.period),
         against=span_text(words, asked.against) if asked.against and found.against else "",
         nothing_before=span_text(words, asked.against) if asked.against and not found.against else "",
         watched=tell_share(words, found.period.watched_share) if found.period.watched_share is not None else "",
         left_out=_left_out(words, found),
+        little_before=_little_before(words, found),
         breaks=[_break(words, each, name) for each in found.breaks],
         tiles=_tiles(words, found),
         series=_series(words, found),
@@ -185,7 +190,8 @@ def beside(words: Words, figure: Compared, currency: str) -> Beside:
         return Beside(told, was)
     interval = ""
     if change.low is not None and change.high is not None:
-        interval = f"{form(change.low / scale)} – {form(change.high / scale)}"
+        low = form(max(change.low / scale, _least(now)))
+        interval = words.gettext("{low} to {high}").format(low=low, high=form(change.high / scale))
     clear = change.low is not None and change.high is not None and (change.low > 0 or change.high < 0)
     return Beside(told, was, form(change.value / scale), interval, clear)
 
@@ -193,15 +199,14 @@ def beside(words: Words, figure: Compared, currency: str) -> Beside:
 def _change_form(words: Words, now: Figure, before: Figure) -> tuple[Callable[[float], str], float | None]:
     """Shares change by points, everything else by per cent of what it was."""
     if now.unit in ("share", "ratio"):
-        return (lambda part: _points(words, part)), 1.0
+        return (lambda part: tell_points(words, part)), 1.0
     digits = 1
     return (lambda part: words.percent(part, digits=digits, sign=True)), before.value or None
 
 
-def _points(words: Words, part: float) -> str:
-    points = round(part * 100, 1)
-    sign = "+" if points > 0 else "−" if points < 0 else ""
-    return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
+def _least(now: Figure) -> float:
+    """What cannot be below 0 falls by all that there was, at most, however wide the interval."""
+    return -1.0 if now.unit in ("people", "s") else -inf
 
 
 def _tiles(words: Words, found: PeriodFigures) -> list[Tile]:
@@ -272,6 +277,21 @@ def _left_out(words: Words, found: PeriodFigures) -> str:
         len(days),
     )
     return text.format(n=words.number(len(days)), days=named + more)
+
+
+def _little_before(words: Words, found: PeriodFigures) -> str:
+    """How many days of the other period stand behind the changes, when it is not all of them."""
+    before = found.against
+    if before is None or not before.left_out:
+        return ""
+    text = words.gettext(
+        "Watched in full of {span}: {watched} of {days} days. The changes say no more than these days do."
+    )
+    return text.format(
+        span=span_text(words, (date.fromisoformat(before.first), date.fromisoformat(before.last))),
+        watched=words.number(before.watched),
+        days=words.number(before.days - before.closed),
+    )
 
 
 def _break(words: Words, each: Break, name: Callable[[str], str]) -> str:
@@ -390,7 +410,7 @@ def _names(words: Words, asked: ShopPeriod, found: PeriodFigures) -> Callable[[s
     lines = {line.slug: line.name for layout in asked.layouts for line in layout.lines}
     zones = {zone.slug: zone.name for zone in asked.shop.layout.zones}
     zones |= {place.zone: place.name for place in found.zones} | {place.zone: place.name for place in found.queues}
-    fixed = {START: _("Entrance"), END: _("Left"), OTHER: _("Others")}
+    fixed = {START: _("Start"), END: _("Left"), OTHER: _("Others")}
     known = lines | zones | fixed
     return lambda slug: known.get(slug, slug)
 
@@ -419,7 +439,7 @@ def _funnel_row(words: Words, step: FunnelStep, title: str, top: int, currency: 
 
 def _flows(words: Words, found: PeriodFigures, name: Callable[[str], str]) -> Markup:
     _ = words.gettext
-    heads = [_("Entrance"), *(_("Stop {n}").format(n=number) for number in range(1, 9))]
+    heads = [_("Start"), *(_("Stop {n}").format(n=number) for number in range(1, 9))]
     label = _("Where people went from stop to stop; the table below says the same")
     return sankey(found.flows, name=name, form=words.number, heads=heads, label=label)
 
