@@ -34,7 +34,7 @@ def text_of(page: str) -> str:
 
 
 def names(page: str) -> list[str]:
-    return re.findall(r'<th scope="row"><a href="/shops/([a-z-]+)"', page)
+    return re.findall(r'<th scope="row"><a href="/shops/([a-z-]+)/period\?', page)
 
 
 def test_the_chain_shows_every_shop_with_value_interval_and_what_was_watched(anna: Any) -> None:
@@ -45,6 +45,31 @@ def test_the_chain_shows_every_shop_with_value_interval_and_what_was_watched(ann
     assert re.search(r"[\d,]+ – [\d,]+ n = [\d,]+", page)
     assert "By chance alone" in page
     assert "3 Mar 2026 – 9 Mar 2026 · against 24 Feb 2026 – 2 Mar 2026" in page
+
+
+def test_a_shops_link_leads_to_the_same_period_of_that_shop(anna: Any) -> None:
+    for path in ("/chain?", "/chain/compare?shops=demo-berlin,demo-london&"):
+        page = anna.get(f"{path}{PERIOD}&against=year&measure=conversion").text
+        assert 'href="/shops/demo-berlin/period?from=2026-03-03&amp;to=2026-03-09&amp;against=year"' in page
+
+
+def test_the_chosen_order_stays_when_another_period_is_asked_for(anna: Any) -> None:
+    assert '<input type="hidden" name="sort" value="name">' in anna.get(f"/chain?{PERIOD}&sort=name").text
+
+
+def test_every_figure_beside_another_says_how_many_it_stands_on(anna: Any) -> None:
+    chain = text_of(anna.get(f"/chain?{PERIOD}").text)
+    compared = text_of(anna.get(f"/chain/compare?shops=demo-berlin,demo-london&{PERIOD}").text)
+
+    assert re.search(r"Conversion \d+% \d+% – \d+% 3 shops taken together n = [\d,]+", chain)
+    assert re.search(r"Conversion \d+% \d+% – \d+% n = [\d,]+", compared)
+
+
+def test_a_change_is_no_button_in_russian(anna: Any) -> None:
+    page = text_of(anna.get(f"/chain?{PERIOD}", headers={"Accept-Language": "ru"}).text)
+
+    assert " Изменение " in page
+    assert " Изменить " not in page
 
 
 def test_totals_are_by_currency_and_never_added(anna: Any) -> None:
@@ -99,7 +124,7 @@ def test_a_period_without_rows_says_where_there_are_some(anna: Any) -> None:
     page = text_of(anna.get("/chain?from=2026-01-01&to=2026-01-07").text)
 
     assert "Nothing was recorded in this period" in page
-    assert "The newest day with figures is Tuesday" in page
+    assert "The newest day with figures: Tuesday" in page
 
 
 def test_today_is_left_out_because_it_is_not_over(anna: Any) -> None:

@@ -15,7 +15,7 @@ from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES, ChainMeasure
 from vitrina.floor.measures.standing import Chain, Column, Total
 from vitrina.web.chain import Asked, Period
 from vitrina.web.chain_charts import interval_bar, small_line
-from vitrina.web.wording import amount, between, tell_note, tell_share
+from vitrina.web.wording import amount, between, tell_note, tell_points, tell_share
 from vitrina.web.words import NOTHING, Words
 
 A_PAGE = 25
@@ -29,6 +29,7 @@ class TotalCard:
     value: str
     interval: str
     how: str
+    n: str
     change: str
     clear: bool
 
@@ -158,17 +159,11 @@ def told_change(
     scale = 1.0 if points else before
 
     def form(part: float) -> str:
-        return told_points(words, part) if points else words.percent(part, sign=True)
+        return tell_points(words, part) if points else words.percent(part, sign=True)
 
     known = isfinite(low) and isfinite(high)
     swing = words.gettext("{low} to {high}").format(low=form(low / scale), high=form(high / scale)) if known else ""
     return form(change / scale), swing, known and (low > 0 or high < 0)
-
-
-def told_points(words: Words, part: float) -> str:
-    points = round(part * 100, 1)
-    sign = "+" if points > 0 else "−" if points < 0 else ""
-    return words.gettext("{points} pp").format(points=sign + words.number(abs(points), digits=1))
 
 
 def period_text(words: Words, period: Period) -> str:
@@ -201,7 +196,7 @@ def _headings(words: Words, asked: Asked, state: dict[str, str]) -> dict[str, He
     titles = {
         "name": words.gettext("Shop"),
         "value": words.gettext(CHAIN_MEASURES[asked.measure].title),
-        "change": words.gettext("Change"),
+        "change": words.gettext("Changed by"),
         "watched": words.gettext("Watched"),
     }
     down, key = asked.sort.startswith("-"), asked.sort.removeprefix("-")
@@ -233,6 +228,7 @@ def _card(words: Words, total: Total) -> TotalCard:
         value=told(words, measure, total.found.value, currency),
         interval=told_between(words, measure, total.found.low, total.found.high, currency),
         how=how,
+        n=words.number(total.found.n) if total.how != "median" and total.found.n else "",
         change=f"{change} ({swing})" if change and swing else change,
         clear=clear,
     )

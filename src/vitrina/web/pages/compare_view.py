@@ -43,6 +43,7 @@ class Cell:
 
     value: str
     interval: str
+    n: str
     note: str
     difference: str
     swing: str
@@ -114,6 +115,7 @@ def _row(words: Words, chain: Chain, column: Column) -> tuple[str, str, list[Cel
             Cell(
                 told(words, column.measure, value, shop.currency),
                 told_between(words, column.measure, column.low[place], column.high[place], shop.currency),
+                words.number(int(column.n[place])) if column.n[place] else "",
                 tell_note(words, column.notes[place]),
                 *swing,
             )
