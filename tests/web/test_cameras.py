@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
+NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -34,6 +37,41 @@ def test_gaps_are_listed_with_their_reason_in_the_shops_time(anna: Any) -> None:
     assert "When nobody was watching" in page
     assert "stream lost" in page
     assert "The last 7 days" in page
+
+
+def test_short_gaps_are_told_by_the_second_and_only_the_newest_are_in_sight(
+    chain_home: Any, serve: Any, visit: Any
+) -> None:
+    chain_home.person("ann@example.org", ("admin", None))
+    minutes = [NOW - timedelta(minutes=3 * number + 10) for number in range(40)]
+    rows = [
+        {
+            "event_id": f"gap-{number}",
+            "t": start,
+            "business_day": start.date(),
+            "shop_id": "demo-berlin",
+            "layout_id": "first",
+            "simulated": True,
+            "camera_id": "door",
+            "until_t": start + timedelta(seconds=3),
+            "gap_s": 3.0,
+            "reason": "no frames",
+        }
+        for number, start in enumerate(minutes)
+    ]
+    chain_home.lake().append("gaps", rows, writer_id="test", batch_no=1)
+    ann = visit(serve(chain_home))
+    ann.sign_in("ann@example.org")
+
+    shown, _, folded = ann.get("/cameras").text.partition('<details class="behind"')
+
+    assert shown.count("no frames") == 15
+    assert folded.count("no frames") >= 25
+    assert re.search(r"\d\d:\d\d:00</td><td class=\"nowrap\">[^<]+\d\d:\d\d:03</td>", shown)
+
+
+def test_a_camera_that_was_watched_just_now_is_not_nothing_ago(anna: Any) -> None:
+    assert "0 ago" not in text_of(anna.get("/cameras").text)
 
 
 def test_one_shop_alone_and_by_name(anna: Any) -> None:

@@ -28,6 +28,7 @@ from vitrina.web.words import NOTHING, Words
 router = APIRouter(include_in_schema=False)
 
 A_PAGE = 30
+A_MINUTE_S = 60.0
 A_MARK = 24
 """Slots between two marks of a strip: six hours of a day, a day of a week."""
 
@@ -125,9 +126,7 @@ def _line(words: Words, shop: Shop, one: Camera, strip: Strip, now: datetime) ->
         camera=one.camera,
         level=one.level,
         state=tell_state(words, one),
-        last=words.gettext("{time} ago").format(time=words.duration(max(0.0, (now - one.last).total_seconds())))
-        if one.last
-        else NOTHING,
+        last=_ago(words, (now - one.last).total_seconds()) if one.last else NOTHING,
         rate=f"{rate} / {words.number(wanted, digits=1)}" if wanted and got is not None else rate,
         lag=NOTHING if one.lag_s is None else words.duration(max(0.0, one.lag_s)),
         dropped=NOTHING if one.dropped is None else words.number(one.dropped),
@@ -137,6 +136,12 @@ def _line(words: Words, shop: Shop, one: Camera, strip: Strip, now: datetime) ->
         strip=_drawn(words, shop, strip, one.name),
         watched=NOTHING if strip.share is None else tell_share(words, strip.share),
     )
+
+
+def _ago(words: Words, seconds: float) -> str:
+    if seconds < 1:
+        return words.gettext("now")
+    return words.gettext("{time} ago").format(time=words.duration(seconds))
 
 
 def _drawn(words: Words, shop: Shop, strip: Strip, name: str) -> Markup:
@@ -158,11 +163,12 @@ def _drawn(words: Words, shop: Shop, strip: Strip, name: str) -> Markup:
 def _gap(words: Words, shop: Shop, gap: Gap) -> GapLine:
     zone = ZoneInfo(shop.timezone)
     camera = shop.layout.camera(gap.camera)
+    form = "EEE d MMM HH:mm:ss" if gap.gap_s < A_MINUTE_S else "EEE d MMM HH:mm"
     return GapLine(
         shop=shop.name,
         camera=camera.name if camera else gap.camera,
-        start=words.pattern(gap.start.astimezone(zone), "EEE d MMM HH:mm"),
-        until=words.pattern(gap.until.astimezone(zone), "EEE d MMM HH:mm"),
+        start=words.pattern(gap.start.astimezone(zone), form),
+        until=words.pattern(gap.until.astimezone(zone), form),
         length=words.duration(gap.gap_s),
         reason=tell_reason(words, gap.reason),
     )
