@@ -19,7 +19,7 @@ from vitrina.outlet.webhook import Webhook
 from vitrina.storage import audit
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
-from vitrina.work.jobs import State, list_jobs
+from vitrina.work.jobs import Job, State, list_jobs
 from vitrina.work.worker import Worker
 
 KNOWN = ("day.closed", "camera.lost")
@@ -127,6 +127,22 @@ def test_every_answer_but_taken_and_gone_is_tried_again(
     assert first.reason == (f"HTTP {answer}" if isinstance(answer, int) else "no answer within 2 s")
     assert (second.fate, second.tries, len(receiver.got)) == (Fate.TAKEN, 2, 2)
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
+
+
+def test_what_is_known_to_be_taken_is_not_sent_again_though_its_sender_died(
+    database: Database, box: SecretBox, receiver: Any, worker: Worker, clock: Clock
+) -> None:
+    add(database, box, receiver.url)
+    tell(database)
+    work_off(worker, clock)
+    with database.session() as session:
+        session.execute(sa.update(Job).values(state=State.RUNNING, lease_until=clock.now - timedelta(minutes=1)))
+
+    work_off(worker, clock)
+
+    assert (len(receiver.got), rows(database)[0].tries) == (1, 1)
+    with database.reading() as session:
+        assert [(job.state, job.reason) for job in list_jobs(session)] == [(State.DONE, "it was taken")]
 
 
 def test_gone_switches_the_receiver_off(

@@ -190,6 +190,8 @@ def deliver(
         webhook = session.get(Webhook, delivery.webhook_id) if delivery else None
     if delivery is None or webhook is None:
         return "the receiver was removed"
+    if delivery.fate != Fate.WAITING:  # whoever sent it died before the job was done
+        return delivery.reason or "it was taken"
     if not webhook.active and delivery.event != TEST_EVENT:
         return _note(database, delivery_id, Answer(None, 0, "the receiver is switched off"), Fate.DEAD)
     try:
