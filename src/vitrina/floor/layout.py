@@ -152,6 +152,7 @@ class Shop:
 
     timezone: IANA name. currency: ISO 4217. day_starts: when the business day begins, in shop time.
     opens: one entry a weekday from Monday, each with its opening hours (none: closed); empty when nobody said.
+    other_entrances: slugs of entrance lines that other versions of the layout have: they count in what those made.
     """
 
     slug: str
@@ -161,3 +162,11 @@ class Shop:
     layout: Layout
     day_starts: time = time(4)
     opens: tuple[tuple[Hours, ...], ...] = ()
+    other_entrances: tuple[str, ...] = ()
+
+    @property
+    def entrances(self) -> tuple[str, ...]:
+        """Slugs of every line that counts people in, whichever version drew it; the layout at hand says of its own."""
+        kinds = {line.slug: line.kind for line in self.layout.lines}
+        own = (slug for slug, kind in kinds.items() if kind == "entrance")
+        return (*own, *(slug for slug in self.other_entrances if slug not in kinds))

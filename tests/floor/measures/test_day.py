@@ -1,11 +1,13 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from vitrina.floor.measures.figures import tables
+from vitrina.floor.measures.views import read_view
 
+DAY = date(2026, 3, 10)
 PEOPLE = ("ann", "bob", "cid", "dan", "eve", "fay")
 
 
@@ -203,6 +205,16 @@ def test_so_few_people_cannot_be_read_off_the_curve_of_those_inside(story):
     story.leave("13:00", "ann")
     day = story.figures(k_anonymity=5)
     assert {row["people"] for row in day.occupancy} == {None}
+
+
+def test_who_came_in_by_a_door_that_is_gone_came_in(story):
+    story.on(date(2026, 3, 3)).enter("11:00", *PEOPLE)
+    story.on(date(2026, 3, 10)).enter("11:00", *PEOPLE, line="gate")
+    gate = replace(story.shop.layout.lines[0], slug="gate")
+    story.shop = replace(story.shop, layout=replace(story.shop.layout, lines=(gate,)), other_entrances=("door",))
+    footfall = story.figures().figures["footfall"]
+    assert (footfall.value, footfall.change.value) == (6, 0)
+    assert [row["entries"] for row in read_view(story.lake, "days", [story.shop], DAY, DAY, k=5).to_pylist()] == [6]
 
 
 def test_spring_forward_makes_a_day_of_23_hours(kiosk):

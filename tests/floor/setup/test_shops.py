@@ -88,6 +88,18 @@ def test_moving_a_zone_makes_a_version_that_holds_from_now_and_leaves_the_past(
     ]
 
 
+def test_entrances_of_other_versions_are_known_beside_ones_own(session: Session, box: SecretBox) -> None:
+    line = '[[line]]\nslug = "{}"\nkind = "entrance"\na = [3, 6]\nb = [7, 6]\n'
+    for hours, slug in enumerate(("old-door", "new-door")):
+        apply(session, parse(TEXT + line.format(slug)), "cli:anna", box=box, now=MONDAY + timedelta(hours=hours))
+
+    now, then = (shops.load_shop(session, "riga-1", at=MONDAY + timedelta(hours=hours)) for hours in (1, 0))
+
+    assert (now.other_entrances, now.entrances) == (("old-door",), ("new-door", "old-door"))
+    assert then.entrances == ("old-door", "new-door")
+    assert shops.load_shops(session) == [now]
+
+
 def test_a_new_name_changes_the_version_in_place(session: Session, box: SecretBox) -> None:
     first = apply(session, file(), "cli:ann", box=box, now=MONDAY).shop
     renamed = file(

@@ -48,7 +48,7 @@ def places(shops: Iterable[Shop], days: Sequence[date]) -> dict[str, ibis.Table]
     A shop that does not say when it opens is open all its business day here; `chainrows` then takes what was seen.
     """
     known = list(shops)
-    lines = [(shop.slug, line.slug) for shop in known for line in shop.layout.lines if line.kind == "entrance"]
+    lines = [(shop.slug, slug) for shop in known for slug in shop.entrances]
     zones = [(shop.slug, zone.slug, zone.kind, float(zone.stop_s)) for shop in known for zone in shop.layout.zones]
     hours = [
         (slug, day, number, *part)

@@ -44,7 +44,7 @@ class Marks:
     def of(cls, shop: Shop) -> Marks:
         zones = shop.layout.zones
         return cls(
-            entrances=tuple(line.slug for line in shop.layout.lines if line.kind == "entrance"),
+            entrances=shop.entrances,
             queues=tuple(zone.slug for zone in zones if zone.kind == "queue"),
             outside=tuple(zone.slug for zone in zones if zone.kind == "outside"),
             inside=tuple(zone.slug for zone in zones if zone.kind in ("section", "promo")),

@@ -58,7 +58,7 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     crossings = counted.select("t", "line_id", "direction", "simulated").to_pyarrow()
     visits = customer_visits(tables).group_by("zone_id").agg(n=_.count(), dwell_s=_.dwell_s.sum()).to_pyarrow()
     lines = Counter(zip(crossings["line_id"].to_pylist(), crossings["direction"].to_pylist(), strict=True))
-    entrances = [line.slug for line in shop.layout.lines if line.kind == "entrance"]
+    entrances = list(shop.entrances)
     closes_us = max((until for _, until in opening_times(shop, day)), default=None)
     closed = closes_us is not None and closes_us <= now.timestamp() * 1e6
     inside = 0 if closed else _inside(crossings, entrances, clock.day_bounds(day)[0], now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,8 @@ def load_shop(session: Session, slug: str, *, at: datetime | None = None) -> Sho
     row = session.get(ShopRow, slug)
     if row is None:
         raise _no_shop(session, slug)
-    version = _valid(list_layouts(session, slug), at or datetime.now(UTC))
-    return _shop(row, version, _cameras(session, slug))
+    versions = list_layouts(session, slug)
+    return _with_doors(_shop(row, _valid(versions, at or datetime.now(UTC)), _cameras(session, slug)), versions)
 
 
 def on_day(session: Session, shop: Shop, day: date) -> Shop:
@@ -137,16 +137,20 @@ def on_day(session: Session, shop: Shop, day: date) -> Shop:
 
 def load_shops(session: Session) -> list[Shop]:
     """Every shop with its newest layout, by slug, in three questions however many they are."""
-    newest: dict[str, LayoutVersion] = {}
+    versions: dict[str, list[LayoutVersion]] = {}
     for version in session.scalars(
         sa.select(LayoutVersion).order_by(LayoutVersion.valid_from, LayoutVersion.layout_id)
     ):
-        newest[version.shop_slug] = version
+        versions.setdefault(version.shop_slug, []).append(version)
     cameras: dict[str, dict[str, CameraRow]] = {}
     for camera in session.scalars(sa.select(CameraRow)):
         cameras.setdefault(camera.shop_slug, {})[camera.slug] = camera
     rows = list_shops(session)
-    return [_shop(row, newest[row.slug], cameras.get(row.slug, {})) for row in rows if row.slug in newest]
+    return [
+        _with_doors(_shop(row, versions[row.slug][-1], cameras.get(row.slug, {})), versions[row.slug])
+        for row in rows
+        if row.slug in versions
+    ]
 
 
 def layout_changes(session: Session, slug: str) -> list[datetime]:
@@ -253,6 +257,14 @@ def _no_shop(session: Session, slug: str) -> NotFoundError:
 
 def _cameras(session: Session, slug: str) -> dict[str, CameraRow]:
     return {row.slug: row for row in session.scalars(sa.select(CameraRow).where(CameraRow.shop_slug == slug))}
+
+
+def _with_doors(shop: Shop, versions: list[LayoutVersion]) -> Shop:
+    """With the entrance lines that only other versions of its layout have."""
+    own = {line.slug for line in shop.layout.lines}
+    lines = (line for version in versions for line in version.document.get("line", ()))
+    others = {line["slug"] for line in lines if line["kind"] == "entrance"} - own
+    return replace(shop, other_entrances=tuple(sorted(others)))
 
 
 def _shop(row: ShopRow, version: LayoutVersion, cameras: dict[str, CameraRow]) -> Shop:
