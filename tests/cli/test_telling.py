@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from vitrina.cli import bulletins
 from vitrina.cli.telling import Teller
@@ -127,6 +128,18 @@ def test_each_full_hour_is_told_once(chain_home: Any, database: Database) -> Non
 
     assert [body["data"]["t"] for body in bodies(database)] == [f"2026-03-10T{hour}:00:00Z" for hour in ("11", "12")]
     assert all(body["data"]["in"] is None or body["data"]["in"] >= 5 for body in bodies(database))
+
+
+def test_what_a_clock_that_was_wrong_told_silences_nothing(chain_home: Any, database: Database) -> None:
+    listen(database, chain_home, "day.closed", "hourly.figures", shop="demo-berlin")
+    tell(chain_home, database, NOW + timedelta(days=300))
+    with database.session() as session:
+        session.execute(sa.delete(delivery.Delivery))
+
+    told = [tell(chain_home, database, NOW + timedelta(hours=hours)) for hours in (0, 0, 1)]
+
+    assert told == [2, 0, 1]
+    assert [body["data"]["day"] for body in bodies(database)] == ["2026-03-09", "2026-03-10", "2026-03-10"]
 
 
 def test_nobody_who_listens_costs_nothing(chain_home: Any, database: Database) -> None:

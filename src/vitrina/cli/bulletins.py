@@ -104,6 +104,8 @@ def _tell_days(settings: Settings, database: Database, lake: Lake, shop: Shop, n
     with database.reading() as session:
         wanted = delivery.wanted(session, bulletin.DAY_CLOSED, shop.slug)
         told = memory.recall(session, key).get(key, {}).get("day")
+    if told and date.fromisoformat(told) > last:
+        told = None  # by a clock that has been set back since
     first = max(date.fromisoformat(told) + timedelta(days=1), last - timedelta(days=DAYS_BACK - 1)) if told else last
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)] if wanted else []
     count = 0
@@ -124,6 +126,8 @@ def _tell_hours(settings: Settings, database: Database, lake: Lake, shop: Shop, 
     with database.reading() as session:
         wanted = delivery.wanted(session, bulletin.HOURLY, shop.slug)
         told = memory.recall(session, key).get(key, {}).get("t")
+    if told and datetime.fromisoformat(told) > until:
+        told = None  # by a clock that has been set back since
     today = clock.business_day(until)
     over = [
         (day, hour)
