@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from vitrina.errors import ConflictError, InputError
 from vitrina.outlet import export
@@ -150,6 +151,19 @@ def test_what_fails_leaves_no_manifest_and_is_made_up_for(database: Database, bo
 
     assert set(outcomes(database).values()) == {"done"}
     assert len(files(root)) == 3 * 4
+
+
+def test_days_that_a_clock_ahead_of_them_ended_are_written_when_they_are_over(
+    database: Database, box: SecretBox, root: Path
+) -> None:
+    add(database, box, root)
+    run(database, root)
+    with database.session() as session:
+        ahead = ExportRun.day >= "2026-03-03"
+        session.execute(sa.update(ExportRun).where(ahead).values(ended_at=datetime.now(UTC) + timedelta(days=300)))
+
+    assert run(database, root) == "2 days written"
+    assert run(database, root) == "nothing was missing"
 
 
 def test_a_file_is_there_whole_or_not_at_all(root: Path, tmp_path: Path) -> None:
