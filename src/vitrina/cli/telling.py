@@ -215,11 +215,12 @@ class Teller:
         for slug, running in self._running.items():
             key = f"summary:{slug}"
             said, after = bulletin.summary(running, known.get(key, {}), k_anonymity=self._settings.k_anonymity)
+            topic = event_topic(there.prefix, slug)
+            if said and not wire.publish(topic, bulletin.summary_text(slug, said), retain=False):
+                return  # the connection is gone by now: it is told with what comes
             if after != known.get(key):
                 with self._database.session() as session:
                     memory.remember(session, key, after)
-            if said:
-                wire.publish(event_topic(there.prefix, slug), bulletin.summary_text(slug, said), retain=False)
 
     def _load_shops(self) -> None:
         if self._is_due("shops", SHOPS_EVERY_S):
