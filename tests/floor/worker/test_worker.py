@@ -17,7 +17,7 @@ from vitrina.errors import CameraError, StorageError
 from vitrina.floor.people import wide_input_hw
 from vitrina.floor.worker.client import all_health, ask
 from vitrina.floor.worker.inputs import InputChoice
-from vitrina.floor.worker.lane import WAITING
+from vitrina.floor.worker.lane import FRESH_S, WAITING
 from vitrina.floor.worker.worker import Wanted, Worker
 
 FAST = 1000.0
@@ -229,6 +229,18 @@ def test_a_lost_camera_shows_no_old_picture(floor: Shopfloor) -> None:
     assert said["boxes_xyxy"] == []
     assert "door" in said["last_error"]
     assert abs(said["since"] - time.time()) < 60
+
+
+def test_a_picture_grows_old_though_the_machines_clock_was_set_back_behind_it(floor: Shopfloor) -> None:
+    worker = Worker(floor.home, lambda: wanted(floor, "door"), fps=FAST)
+
+    with working(worker):
+        assert eventually(lambda: "door" in floor.cameras)
+        floor.cameras["door"].ahead_s = 3600.0
+        deliver(floor, worker, "door", frames=3)
+        assert ask(floor.home, "riga-1", "door", "newest").jpeg is not None
+
+        assert eventually(lambda: ask(floor.home, "riga-1", "door", "newest").jpeg is None, within_s=2 * FRESH_S)
 
 
 def test_what_was_seen_is_in_the_lake_when_the_worker_has_ended(floor: Shopfloor) -> None:

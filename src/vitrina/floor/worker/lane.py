@@ -155,7 +155,7 @@ class Lane:
         seen = self.newest.seen
         if what == "health":
             return self.health(), None
-        if seen is None or time.time() - seen.frame.t > FRESH_S:
+        if seen is None or max(time.time() - seen.frame.t, time.monotonic() - self.newest.shown_s) > FRESH_S:
             return self._brief() | {"t": None, "size_wh": None, "boxes_xyxy": [], "points_m": []}, None
         return self._brief() | seen.as_json(), self.newest.jpeg(seen) if what == "newest" else None
 

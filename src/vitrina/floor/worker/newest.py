@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,16 +39,20 @@ class Seen:
 
 
 class Newest:
-    """Written by the analysis, read by those who answer. encoded: JPEGs made so far, one a frame however many look."""
+    """Written by the analysis, read by those who answer. encoded: JPEGs made so far, one a frame however many look.
+
+    shown_s: `time.monotonic()` when the frame came here, since the machine's clock may be set back behind its time.
+    """
 
     def __init__(self) -> None:
         self.seen: Seen | None = None
+        self.shown_s = 0.0
         self.encoded = 0
         self._encoding = threading.Lock()
         self._kept: tuple[Seen, bytes] | None = None
 
     def show(self, seen: Seen) -> None:
-        self.seen = seen
+        self.seen, self.shown_s = seen, time.monotonic()
 
     def forget(self) -> None:
         """No old picture is shown as if it were now."""
