@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.errors import InputError
-from vitrina.floor.setup.address import hide, openable, reveal, without_credentials
+from vitrina.floor.setup.address import check_address, hide, openable, reveal, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,22 @@ def test_any_password_can_be_hidden_but_one_with_a_question_mark(password: str) 
 )
 def test_a_log_shows_neither_user_nor_password(address: str, shown: str) -> None:
     assert without_credentials(address) == shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://root:s3c?ret@host/live",
+        "rtsp://root:s3c/r et@host/live",
+        "rtmp://root:s3c?ret@host/live",
+        "rtsp://r:s3c?@ret",
+    ],
+)
+def test_an_address_that_is_refused_is_told_without_its_password(address: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_address(address)
+
+    assert "s3c" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ _IN_QUERY = re.compile(
     r"(?P<secret>[^&#\s]*?)(?=_channel=|[&#\s]|$)"
 )
 _USER = re.compile(r"(?<=://)[^/?#]*@")
+_UP_TO_AT = re.compile(r"(?<=://).*@", re.DOTALL)
+"""Of what is no address, nobody can tell where its password ends."""
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -64,7 +66,7 @@ def check_source(text: str) -> str:
 
 def check_address(text: str) -> str:
     """An address in the network, as written. Raises InputError, without its password, for what cannot be one."""
-    shown, scheme = without_credentials(text), text.partition("://")[0]
+    shown, scheme = _UP_TO_AT.sub("…@", without_credentials(text)), text.partition("://")[0]
     if scheme not in SCHEMES:
         raise InputError(
             f"expected an address that begins with {', '.join(f'{one}://' for one in SCHEMES)}; got {shown}"
