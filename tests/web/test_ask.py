@@ -122,11 +122,20 @@ def test_a_question_is_saved_shared_and_deleted(chain_home: Any, serve: Any, vis
     ada.post("/ask/saved", page, name="Mine", q="SELECT 2 AS two")
 
     assert saved.status_code == 303
+    kept = ada.post("/ask/saved", page, name="One", q="SELECT 1 AS one", shared="true", **DAYS)
+    assert kept.headers["Location"] == "/ask?q=SELECT+1+AS+one&from=2026-03-01&to=2026-03-09"
     assert "One" in bob.get("/ask").text
     assert "Mine" not in bob.get("/ask").text
     question = ada.get("/ask").text.split("/ask/saved/")[1].split("/delete")[0]
     assert bob.post(f"/ask/saved/{question}/delete", "/account").status_code in (403, 404)
     assert ada.post(f"/ask/saved/{question}/delete", "/ask").status_code == 303
+
+
+def test_other_questions_are_asked_of_the_same_days(anna: Any) -> None:
+    links = re.findall(r'<li><a href="(/ask\?q=[^"]+)"', anna.get(url("SELECT 1")).text)
+
+    assert links
+    assert all(unescape(link).endswith("&from=2026-03-01&to=2026-03-09") for link in links)
 
 
 def test_days_that_do_not_fit_are_refused_with_what_was_expected(anna: Any) -> None:

@@ -47,9 +47,9 @@ def page(
         asked = ask.parse_question(site, who, sql=q, first=first, last=last, raw=raw)
     except InputError as error:
         usual = replace(ask.parse_question(site, who, sql="", first="", last="", raw=raw), sql=q)
-        context = _context(site, words_of(request), who, usual)
+        context = _context(site, words_of(request), who, usual, {})
         return render(request, "ask.html", status_code=error.status, **context, answer=None, fault=str(error))
-    context = _context(site, words_of(request), who, asked)
+    context = _context(site, words_of(request), who, asked, _days(first, last))
     if not asked.sql:
         return render(request, "ask.html", **context, answer=None, fault="")
     return render_late(request, "ask.html", lambda: _answer(site, who, asked), **context)
@@ -63,12 +63,14 @@ def save(
     q: Annotated[str, Form(max_length=5000)],
     raw: Annotated[bool, Form()] = False,
     shared: Annotated[bool, Form()] = False,
+    first: Annotated[str, Form(alias="from")] = "",
+    last: Annotated[str, Form(alias="to")] = "",
 ) -> Response:
     if raw:
         who.rights.require(ask.RAW)
     with site.database.session() as session:
         saved = save_question(session, name=name, sql=q, raw=raw, shared=shared, by=who.person_id)
-        target = _link(saved.sql, raw=saved.raw)
+        target = _link(saved.sql, raw=saved.raw, days=_days(first, last))
     return RedirectResponse(target, status_code=303)
 
 
@@ -79,23 +81,31 @@ def delete(site: TheSite, who: Who, question_id: str) -> Response:
     return RedirectResponse("/ask", status_code=303)
 
 
-def _link(sql: str, *, raw: bool) -> str:
-    return "/ask?" + urlencode({"q": sql, **({"raw": "true"} if raw else {})})
+def _link(sql: str, *, raw: bool, days: Mapping[str, str]) -> str:
+    return "/ask?" + urlencode({"q": sql, **({"raw": "true"} if raw else days)})
 
 
-def _context(site: Site, words: Words, who: SignedIn, asked: ask.Asked) -> dict[str, Any]:
+def _days(first: str, last: str) -> dict[str, str]:
+    """The days that somebody chose, as every link keeps them."""
+    return {name: day for name, day in (("from", first), ("to", last)) if day}
+
+
+def _context(site: Site, words: Words, who: SignedIn, asked: ask.Asked, days: Mapping[str, str]) -> dict[str, Any]:
     with site.database.reading() as session:
         saved = saved_questions(session, who.person_id)
     may_raw = who.rights.may(ask.RAW)
     return {
         "asked": asked,
+        "days": days,
         "may_raw": may_raw,
         "may_export": who.rights.shops("figures.export") != frozenset(),
         "k": site.settings.k_anonymity,
         "saved": [
-            (one, _link(one.sql, raw=one.raw), one.owner == who.person_id) for one in saved if _fits(one, may_raw)
+            (one, _link(one.sql, raw=one.raw, days=days), one.owner == who.person_id)
+            for one in saved
+            if _fits(one, may_raw)
         ],
-        "examples": [(name, _link(sql, raw=False)) for name, sql in _examples(words)],
+        "examples": [(name, _link(sql, raw=False, days=days)) for name, sql in _examples(words)],
         "tables": _raw_tables(words) if asked.raw else _views(words),
         "files": {
             kind: f"/api/v1/ask.{kind}?"
