@@ -85,6 +85,15 @@ def test_a_live_shop_should_have_new_rows(live, hours, verdict):
     assert found(live, now=newest + timedelta(hours=hours))["riga-1", "crossings.fresh"].verdict == verdict
 
 
+def test_a_day_on_which_the_shop_is_closed_is_not_held_against_it(live):
+    live.enter("11:00", "ann")
+    newest = live.at("11:00")
+    live.shop = replace(live.shop, opens=tuple(() if day == 2 else hours for day, hours in enumerate(live.shop.opens)))
+    one = found(live, now=newest + timedelta(hours=47))["riga-1", "crossings.fresh"]
+    assert (one.verdict, one.value) == ("pass", 47.0)
+    assert found(live, now=newest + timedelta(hours=54))["riga-1", "crossings.fresh"].verdict == "warn"
+
+
 def test_a_live_shop_without_any_row_fails_and_a_shop_of_recordings_does_not(live, bar):
     checks = found(live, bar)
     assert checks["riga-1", "presence.fresh"].verdict == "fail"

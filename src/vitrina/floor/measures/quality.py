@@ -17,7 +17,9 @@ from ibis import _
 
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.chainrows import Source, watched_lately
+from vitrina.floor.measures.day import opening_times
 from vitrina.floor.measures.queries import Tables
+from vitrina.product import ShopClock
 
 Verdict = Literal["pass", "warn", "fail", "none"]
 Row = Mapping[str, Any]
@@ -199,13 +201,22 @@ def _share_of(column: str, warn: float, fail: float) -> Callable[[Row, Facts], t
 
 
 def _fresh(row: Row, facts: Facts) -> tuple[Verdict, float | None]:
-    """Hours since the newest row happened."""
+    """Hours since the newest row happened; days on which the shop is closed are not held against it."""
     if not facts.expected:
         return "none", None
     if row["newest"] is None:
         return "fail", None
     hours = (facts.now - row["newest"]) / timedelta(hours=1)
-    return ("fail" if hours > GONE_H else "warn" if hours > OLD_H else "pass"), max(0.0, hours)
+    missed = hours - 24.0 * _closed_days(facts.shop, row["newest"], facts.now)
+    return ("fail" if missed > GONE_H else "warn" if missed > OLD_H else "pass"), max(0.0, hours)
+
+
+def _closed_days(shop: Shop, since: datetime, until: datetime) -> int:
+    """Whole business days between two moments on which a shop that says when it opens does not."""
+    clock = ShopClock(shop.timezone, shop.day_starts)
+    first, last = clock.business_day(since), clock.business_day(until)
+    between = (first + timedelta(days=number) for number in range(1, (last - first).days))
+    return sum(not opening_times(shop, day) for day in between) if shop.opens else 0
 
 
 def _some_sales(row: Row, facts: Facts) -> tuple[Verdict, float | None]:
