@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -272,7 +273,9 @@ def _check_how(path: Path, how: dict[str, str], camera: FileCamera) -> None:
     """The first run writes down how it watched; later ones must do the same."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_text(json.dumps(how), encoding="utf-8")
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(how), encoding="utf-8")
+        draft.rename(path)  # whole or not at all: half a note would refuse every later run
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     if camera.start_is_guessed:

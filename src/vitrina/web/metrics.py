@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -180,10 +181,12 @@ def _newest(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
+    """Files and whole folders may be committed and gone meanwhile: what is not there has no size."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # it was committed meanwhile
-            total += path.stat().st_size if path.is_file() else 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).stat().st_size
     return total
 
 
