@@ -29,7 +29,7 @@ from vitrina.floor.simulate.chain import Chain, simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import Settings, load_settings
-from vitrina.storage import accounts
+from vitrina.storage import accounts, sessions
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
 from vitrina.storage.secrets import SecretBox
@@ -189,7 +189,7 @@ def _fill(settings: Settings, chain: Chain) -> str:
         )
         person = accounts.create_person(session, email="bench@example.org", name="Bench", by="bench")
         accounts.grant(session, person.person_id, "admin", shop=None, by="bench")
-        cookie = accounts.start_session(session, person.person_id, days=1)
+        cookie = sessions.start_session(session, person.person_id, days=1)
     database.dispose()
     write_chain(Lake(settings.lake, tables=FLOOR_TABLES), replace(chain, shops=stored))
     return cookie

@@ -21,7 +21,7 @@ from vitrina.floor.simulate.ids import event_ids
 from vitrina.floor.simulate.plan import DOOR_CAMERA, ENTRANCE, QUEUE, profiles, shop
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import Settings, load_settings
-from vitrina.storage import accounts
+from vitrina.storage import accounts, sessions
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
 from vitrina.storage.secrets import SecretBox
@@ -79,7 +79,7 @@ def fill(settings: Settings, count: int, days: int) -> str:
         ]
         person = accounts.create_person(session, email="bench@example.org", name="Bench", by="bench")
         accounts.grant(session, person.person_id, "admin", shop=None, by="bench")
-        cookie = accounts.start_session(session, person.person_id, days=1)
+        cookie = sessions.start_session(session, person.person_id, days=1)
     database.dispose()
     write_rows(Lake(settings.lake, tables=FLOOR_TABLES), stored, days)
     return cookie

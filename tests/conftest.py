@@ -28,7 +28,7 @@ from vitrina.floor.simulate.chain import simulate_chain
 from vitrina.floor.simulate.write import write_chain
 from vitrina.floor.store import FLOOR_TABLES
 from vitrina.settings import Settings, load_settings
-from vitrina.storage import accounts
+from vitrina.storage import accounts, apikeys
 from vitrina.storage.database import Database
 from vitrina.storage.lake import Lake
 from vitrina.storage.secrets import SecretBox
@@ -159,7 +159,7 @@ class Home:
     def key(self, person_id: str, *scopes: str) -> str:
         database = self.database()
         with database.session() as session:
-            _, key = accounts.create_key(session, person_id, name="test", scopes=scopes)
+            _, key = apikeys.create_key(session, person_id, name="test", scopes=scopes)
         database.dispose()
         return key
 

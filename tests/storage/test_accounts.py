@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from vitrina.errors import ConflictError, InputError, LimitError, NotFoundError, NotSignedInError
-from vitrina.storage import accounts, audit
-from vitrina.storage.accounts import ApiKey, Invitation, SignIn
+from vitrina.storage import accounts, apikeys, audit, sessions
+from vitrina.storage.accounts import Invitation
+from vitrina.storage.apikeys import ApiKey
 from vitrina.storage.database import Database
+from vitrina.storage.sessions import SignIn
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -77,9 +79,9 @@ def test_a_session_ends_after_its_days_without_use(database: Database, anna: str
     token = sign_in(database)
     later = NOON + timedelta(days=29)
     with database.session() as session:
-        assert accounts.renewal_due(session, token, now=later)
-        accounts.renew_session(session, token, days=30, now=later)
-        assert not accounts.renewal_due(session, token, now=later)
+        assert sessions.renewal_due(session, token, now=later)
+        sessions.renew_session(session, token, days=30, now=later)
+        assert not sessions.renewal_due(session, token, now=later)
         assert accounts.session_person(session, token, now=later + timedelta(days=29)) is not None
         assert accounts.session_person(session, token, now=later + timedelta(days=30)) is None
 
@@ -87,7 +89,7 @@ def test_a_session_ends_after_its_days_without_use(database: Database, anna: str
 def test_signing_out_ends_this_session_only(database: Database, anna: str) -> None:
     here, there = sign_in(database), sign_in(database)
     with database.session() as session:
-        accounts.end_session(session, here)
+        sessions.end_session(session, here)
         assert accounts.session_person(session, here, now=NOON) is None
         assert accounts.session_person(session, there, now=NOON) is not None
 
@@ -104,14 +106,14 @@ def test_a_new_password_ends_all_sessions_and_the_old_one(database: Database, an
 
 def test_a_disabled_person_cannot_come_in_by_any_way(database: Database, anna: str) -> None:
     with database.session() as session:
-        _, key = accounts.create_key(session, anna, name="export", scopes=["figures.view"])
+        _, key = apikeys.create_key(session, anna, name="export", scopes=["figures.view"])
         link = accounts.sign_in_link(session, anna, hours=1, by="test")
     token = sign_in(database)
     with database.session() as session:
         accounts.disable_person(session, anna, by="test")
     with database.reading() as session:
         assert accounts.session_person(session, token, now=NOON) is None
-        assert accounts.key_person(session, key) is None
+        assert apikeys.key_person(session, key) is None
         assert not accounts.may(session, anna, "shop.view", "riga")
     with pytest.raises(NotSignedInError, match="switched off"):
         sign_in(database)
@@ -199,9 +201,9 @@ def test_a_sign_in_link_works_once_and_is_no_invitation(database: Database, anna
 
 def test_an_api_key_may_what_both_its_scopes_and_its_person_may(database: Database, anna: str) -> None:
     with database.session() as session:
-        key, token = accounts.create_key(session, anna, name="export", scopes=["figures.view", "lake.sql"])
+        key, token = apikeys.create_key(session, anna, name="export", scopes=["figures.view", "lake.sql"])
         assert token.startswith(key.prefix)
-        who = accounts.key_person(session, token)
+        who = apikeys.key_person(session, token)
     assert who is not None
     assert who.rights.may("figures.view", "riga")
     assert not who.rights.may("shop.edit", "riga"), "not among its scopes"
@@ -211,27 +213,27 @@ def test_an_api_key_may_what_both_its_scopes_and_its_person_may(database: Databa
 
 def test_a_key_ends_when_revoked_or_too_old(database: Database, anna: str) -> None:
     with database.session() as session:
-        key, token = accounts.create_key(session, anna, name="a", scopes=["figures.view"])
-        _, short = accounts.create_key(session, anna, name="b", scopes=["figures.view"], days=1)
-        accounts.revoke_key(session, key.key_id, by=anna)
-        assert accounts.key_person(session, token) is None
-        assert accounts.key_person(session, short) is not None
-        assert accounts.key_person(session, short, now=datetime.now(UTC) + timedelta(days=2)) is None
-        assert accounts.key_person(session, "vk_" + "x" * 43) is None
+        key, token = apikeys.create_key(session, anna, name="a", scopes=["figures.view"])
+        _, short = apikeys.create_key(session, anna, name="b", scopes=["figures.view"], days=1)
+        apikeys.revoke_key(session, key.key_id, by=anna)
+        assert apikeys.key_person(session, token) is None
+        assert apikeys.key_person(session, short) is not None
+        assert apikeys.key_person(session, short, now=datetime.now(UTC) + timedelta(days=2)) is None
+        assert apikeys.key_person(session, "vk_" + "x" * 43) is None
 
 
 @pytest.mark.parametrize("scopes", [[], ["figures.view", "everything"]])
 def test_a_key_with_unknown_or_no_scopes_is_refused(database: Database, anna: str, scopes: list[str]) -> None:
     with pytest.raises(InputError, match="scopes"), database.session() as session:
-        accounts.create_key(session, anna, name="a", scopes=scopes)
+        apikeys.create_key(session, anna, name="a", scopes=scopes)
 
 
 def test_no_token_and_no_password_is_in_the_database(database: Database, anna: str) -> None:
     with database.session() as session:
         secrets = [
             PASSWORD,
-            accounts.start_session(session, anna, days=1),
-            accounts.create_key(session, anna, name="a", scopes=["shop.view"])[1],
+            sessions.start_session(session, anna, days=1),
+            apikeys.create_key(session, anna, name="a", scopes=["shop.view"])[1],
             accounts.invite(session, role="seller", shop=None, hours=1, by=anna),
             accounts.sign_in_link(session, anna, hours=1, by=anna),
         ]

@@ -7,7 +7,7 @@ import pytest
 
 from vitrina.errors import ConflictError
 from vitrina.models.registry import Promotion
-from vitrina.storage import accounts, audit
+from vitrina.storage import accounts, audit, sessions
 from vitrina.storage.database import Database
 from vitrina.storage.move import copy_database
 
@@ -22,7 +22,7 @@ def full(tmp_path: Path) -> Database:
     with database.session() as session:
         anna = accounts.create_person(session, email="anna@example.org", name="Анна", password="x" * 12, by="test")
         accounts.grant(session, anna.person_id, "admin", shop=None, by="test")
-        accounts.start_session(session, anna.person_id, days=1, now=NOON)
+        sessions.start_session(session, anna.person_id, days=1, now=NOON)
         session.add_all(promotion(name) for name in ("a", "b", "c"))
     return database
 

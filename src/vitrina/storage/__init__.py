@@ -1,5 +1,6 @@
 """Where things are kept: the database (things people edit) and the lake (things that happened).
 
-`database`, `accounts`, `audit`, `secrets`; `lake`, `spool`, `table`, `engine`, `spark`; `migrations`.
+`database`, `migrations`; `accounts`, `sessions`, `apikeys`, `rights`, `audit`, `secrets`;
+`lake`, `spool`, `table`, `engine`, `spark`.
 May import `errors`, `settings`, `product`; knows no part of the product.
 """

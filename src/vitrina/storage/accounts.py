@@ -1,13 +1,12 @@
-"""People and how they prove who they are: passwords, invitation links, sessions, API keys.
+"""People and how they come in: passwords, which are stored as argon2id, and links that work once.
 
-Tokens are 256 random bits and only their SHA-256 is stored; passwords are stored as argon2id.
-What people may do is decided in `rights`; how often a password may be guessed, in `throttle`.
+What they then carry is a session (`sessions`) or an API key (`apikeys`). What people may do is decided in `rights`; how
+often a password may be guessed, in `throttle`.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,15 +19,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from vitrina.errors import ConflictError, InputError, NotFoundError, NotSignedInError
 from vitrina.product import new_id
-from vitrina.storage import audit, throttle
+from vitrina.storage import audit, sessions, throttle
 from vitrina.storage.database import Base, Database
-from vitrina.storage.rights import ALL_SHOPS, Rights, check_role, check_scopes
+from vitrina.storage.rights import ALL_SHOPS, Rights, check_role
 
 PASSWORD_LENGTHS = (10, 200)
-KEY_MARK = "vk_"
-"""First letters of every API key, so that scanners for leaked secrets know one when they see it."""
 
-_RENEW_AFTER = timedelta(hours=1)
 _hasher = PasswordHasher()
 
 
@@ -65,33 +61,6 @@ class Invitation(Base):
     shop_slug: Mapped[str | None] = mapped_column(sa.String(64))
     invited_by: Mapped[str] = mapped_column(sa.String(100))
     expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class SignIn(Base):
-    """One browser in which a person is signed in."""
-
-    __tablename__ = "sign_ins"
-
-    token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    person_id: Mapped[str] = mapped_column(sa.ForeignKey("persons.person_id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    address: Mapped[str] = mapped_column(sa.String(64))
-
-
-class ApiKey(Base):
-    __tablename__ = "api_keys"
-
-    key_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
-    person_id: Mapped[str] = mapped_column(sa.ForeignKey("persons.person_id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(sa.String(100))
-    prefix: Mapped[str] = mapped_column(sa.String(16))
-    key_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    scopes: Mapped[list[str]]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +115,7 @@ def get_person(session: Session, person_id: str) -> Person:
 def set_password(session: Session, person_id: str, password: str, *, by: str) -> None:
     """A new password ends every session that the old one opened."""
     get_person(session, person_id).password_hash = hash_password(password)
-    end_sessions(session, person_id)
+    sessions.end_sessions(session, person_id)
     audit.record(session, by, "person.password", f"person:{person_id}")
 
 
@@ -156,7 +125,7 @@ def disable_person(session: Session, person_id: str, *, by: str) -> None:
     Nor does a link that they made for others and that nobody has used yet.
     """
     get_person(session, person_id).disabled_at = datetime.now(UTC)
-    end_sessions(session, person_id)
+    sessions.end_sessions(session, person_id)
     session.execute(sa.delete(Invitation).where(Invitation.invited_by == person_id))
     audit.record(session, by, "person.disable", f"person:{person_id}")
 
@@ -182,8 +151,15 @@ def revoke(session: Session, person_id: str, role: str, *, shop: str | None, by:
 
 def may(session: Session, person_id: str, action: str, shop: str | None = None) -> bool:
     person = session.get(Person, person_id)
-    asking = None if person is None else _signed_in(person)
+    asking = None if person is None else as_signed_in(person)
     return asking is not None and asking.rights.may(action, shop)
+
+
+def as_signed_in(person: Person, scopes: frozenset[str] | None = None) -> SignedIn | None:
+    """None for somebody who is switched off. scopes: what an API key is limited to."""
+    if person.disabled_at is not None:
+        return None
+    return SignedIn(person.person_id, person.name, person.email, Rights(_role_pairs(person), scopes))
 
 
 # ── links that work once ────────────────────────────────────────────────────────────────────────
@@ -234,7 +210,7 @@ def follow_link(session: Session, token: str, *, now: datetime | None = None) ->
     return person
 
 
-# ── sessions ────────────────────────────────────────────────────────────────────────────────────
+# ── signing in ──────────────────────────────────────────────────────────────────────────────────
 
 
 def sign_in(
@@ -260,96 +236,13 @@ def sign_in(
         throttle.forget_attempts(session, email, address)
         if _hasher.check_needs_rehash(known):
             person.password_hash = _hasher.hash(password)
-        return start_session(session, person.person_id, days=days, address=address, now=now)
-
-
-def start_session(
-    session: Session, person_id: str, *, days: float, address: str = "", now: datetime | None = None
-) -> str:
-    """The token of a new session, which ends after `days` without use."""
-    now, token = now or datetime.now(UTC), secrets.token_urlsafe(32)
-    session.add(
-        SignIn(
-            token_hash=_digest(token),
-            person_id=person_id,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + timedelta(days=days),
-            address=address,
-        )
-    )
-    return token
+        return sessions.start_session(session, person.person_id, days=days, address=address, now=now)
 
 
 def session_person(session: Session, token: str, *, now: datetime | None = None) -> SignedIn | None:
     """Who is signed in with this token; None when nobody is. Only reads."""
-    row = session.get(SignIn, _digest(token))
-    if row is None or row.expires_at <= (now or datetime.now(UTC)):
-        return None
-    return _signed_in(get_person(session, row.person_id))
-
-
-def renewal_due(session: Session, token: str, *, now: datetime | None = None) -> bool:
-    """Whether `renew_session` would do something: at most once an hour, so that looking at pages writes nothing."""
-    row = session.get(SignIn, _digest(token))
-    return row is not None and (now or datetime.now(UTC)) - row.seen_at > _RENEW_AFTER
-
-
-def renew_session(session: Session, token: str, *, days: float, now: datetime | None = None) -> None:
-    """The session was used: it lasts `days` from now."""
-    row, now = session.get(SignIn, _digest(token)), now or datetime.now(UTC)
-    if row is not None and row.expires_at > now:
-        row.seen_at, row.expires_at = now, now + timedelta(days=days)
-
-
-def end_session(session: Session, token: str) -> None:
-    session.execute(sa.delete(SignIn).where(SignIn.token_hash == _digest(token)))
-
-
-def end_sessions(session: Session, person_id: str) -> None:
-    session.execute(sa.delete(SignIn).where(SignIn.person_id == person_id))
-
-
-# ── API keys ────────────────────────────────────────────────────────────────────────────────────
-
-
-def create_key(
-    session: Session, person_id: str, *, name: str, scopes: Collection[str], days: float | None = None
-) -> tuple[ApiKey, str]:
-    """A key that acts for a person within `scopes` (names of actions); the key itself is shown this once."""
-    now, token = datetime.now(UTC), KEY_MARK + secrets.token_urlsafe(32)
-    key = ApiKey(
-        key_id=new_id(),
-        person_id=get_person(session, person_id).person_id,
-        name=name.strip() or "key",
-        prefix=token[:10],
-        key_hash=_digest(token),
-        scopes=sorted(check_scopes(frozenset(scopes))),
-        created_at=now,
-        expires_at=None if days is None else now + timedelta(days=days),
-    )
-    session.add(key)
-    session.flush()
-    audit.record(session, person_id, "key.create", f"key:{key.key_id}", None, {"name": name, "scopes": key.scopes})
-    return key, token
-
-
-def key_person(session: Session, token: str, *, now: datetime | None = None) -> SignedIn | None:
-    """For whom this API key acts, limited to its scopes; None when the key is unknown, revoked or too old."""
-    key = session.scalar(sa.select(ApiKey).where(ApiKey.key_hash == _digest(token)))
-    if key is None or key.revoked_at is not None:
-        return None
-    if key.expires_at is not None and key.expires_at <= (now or datetime.now(UTC)):
-        return None
-    return _signed_in(get_person(session, key.person_id), frozenset(key.scopes))
-
-
-def revoke_key(session: Session, key_id: str, *, by: str) -> None:
-    key = session.get(ApiKey, key_id)
-    if key is None:
-        raise NotFoundError(f"there is no API key {key_id!r}")
-    key.revoked_at = key.revoked_at or datetime.now(UTC)
-    audit.record(session, by, "key.revoke", f"key:{key_id}")
+    person_id = sessions.holder(session, token, now=now)
+    return None if person_id is None else as_signed_in(get_person(session, person_id))
 
 
 # ── housekeeping ────────────────────────────────────────────────────────────────────────────────
@@ -358,7 +251,7 @@ def revoke_key(session: Session, key_id: str, *, by: str) -> None:
 def forget_expired(session: Session, *, now: datetime | None = None) -> None:
     """Remove sessions, links and counts of attempts that can have no effect any more."""
     now = now or datetime.now(UTC)
-    session.execute(sa.delete(SignIn).where(SignIn.expires_at <= now))
+    sessions.forget_expired(session, now)
     session.execute(sa.delete(Invitation).where(Invitation.expires_at <= now))
     throttle.forget_old_attempts(session, now)
 
@@ -375,13 +268,13 @@ _SPENT_LINK = "this link was used already or is too old; ask for a new one"
 
 def _add_invitation(session: Session, hours: float, by: str, now: datetime | None, **what: str) -> str:
     token, expires_at = secrets.token_urlsafe(32), (now or datetime.now(UTC)) + timedelta(hours=hours)
-    session.add(Invitation(token_hash=_digest(token), invited_by=by, expires_at=expires_at, **what))
+    session.add(Invitation(token_hash=sessions.digest(token), invited_by=by, expires_at=expires_at, **what))
     return token
 
 
 def open_invitation(session: Session, token: str, *, now: datetime | None = None) -> Invitation:
     """The invitation, as long as it can be used. Raises NotFoundError for one that is spent, too old or never was."""
-    invitation = session.get(Invitation, _digest(token))
+    invitation = session.get(Invitation, sessions.digest(token))
     if invitation is None or invitation.expires_at <= (now or datetime.now(UTC)):
         raise NotFoundError(_SPENT_LINK)
     return invitation
@@ -404,15 +297,9 @@ def _check_maker(session: Session, invitation: Invitation, roles: Collection[tup
     maker = session.get(Person, invitation.invited_by)
     if maker is None:
         return
-    asking = _signed_in(maker)
+    asking = as_signed_in(maker)
     if asking is None or not all(asking.rights.may_grant(role, shop) for role, shop in roles):
         raise NotFoundError("who made this link may not do so any more; ask for a new one")
-
-
-def _signed_in(person: Person, scopes: frozenset[str] | None = None) -> SignedIn | None:
-    if person.disabled_at is not None:
-        return None
-    return SignedIn(person.person_id, person.name, person.email, Rights(_role_pairs(person), scopes))
 
 
 def _role_pairs(person: Person) -> frozenset[tuple[str, str]]:
@@ -431,10 +318,6 @@ def _check_email(email: str) -> str:
     if not (at and name and "." in host.strip(".")) or any(c.isspace() for c in email) or len(email) > 320:
         raise InputError(f"email: expected an address such as anna@example.org, got {email[:80]!r}")
     return email
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _verify(password_hash: str, password: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vitrina.storage.accounts import ApiKey, Person
+from vitrina.storage.accounts import Person
+from vitrina.storage.apikeys import ApiKey
 
 
 def people(session: Session) -> list[Person]:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from vitrina.errors import DeniedError, NotSignedInError
 from vitrina.settings import Settings
-from vitrina.storage import accounts
+from vitrina.storage import accounts, apikeys, sessions
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.database import Database
 from vitrina.web import csrf
@@ -60,15 +60,15 @@ class Door:
             return Visitor()
         with self._database.reading() as session:
             person = accounts.session_person(session, token)
-            due = person is not None and accounts.renewal_due(session, token)
+            due = person is not None and sessions.renewal_due(session, token)
         if due:
             with self._database.session() as session:
-                accounts.renew_session(session, token, days=self._days)
+                sessions.renew_session(session, token, days=self._days)
         return Visitor() if person is None else Visitor(person, cookie=token, renewed=due)
 
     def by_key(self, key: str) -> Visitor:
         with self._database.reading() as session:
-            person = accounts.key_person(session, key)
+            person = apikeys.key_person(session, key)
         return Visitor() if person is None else Visitor(person, by_key=True)
 
     def set_cookie(self, response: Response, token: str) -> None:

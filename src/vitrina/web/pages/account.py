@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from vitrina.chat import linking
 from vitrina.errors import InputError, LimitError, NotFoundError, NotSignedInError
-from vitrina.storage import accounts, directory
+from vitrina.storage import accounts, apikeys, directory, sessions
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.rights import PERMISSIONS
 from vitrina.web import chat
@@ -56,7 +56,7 @@ def change_password(
         _check_old_password(site, who, old, address_of(request))
         with site.database.session() as session:
             accounts.set_password(session, who.person_id, new, by=who.person_id)
-            cookie = accounts.start_session(
+            cookie = sessions.start_session(
                 session, who.person_id, days=site.settings.session_days, address=address_of(request)
             )
     except NotSignedInError as error:
@@ -79,7 +79,7 @@ def create_key(
 ) -> Response:
     try:
         with site.database.session() as session:
-            _row, key = accounts.create_key(session, who.person_id, name=name, scopes=scopes or [], days=days)
+            _row, key = apikeys.create_key(session, who.person_id, name=name, scopes=scopes or [], days=days)
     except InputError as error:
         return _account(request, site, who, Shown(failed=str(error)), status_code=error.status)
     return _account(request, site, who, Shown(key=key))
@@ -90,7 +90,7 @@ def revoke_key(site: TheSite, who: Who, key_id: str) -> Response:
     with site.database.session() as session:
         if key_id not in {key.key_id for key in directory.keys_of(session, who.person_id)}:
             raise NotFoundError(f"there is no API key {key_id!r} of yours")
-        accounts.revoke_key(session, key_id, by=who.person_id)
+        apikeys.revoke_key(session, key_id, by=who.person_id)
     return RedirectResponse("/account?done=key", status_code=303)
 
 

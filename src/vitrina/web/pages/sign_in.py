@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from vitrina.errors import ConflictError, InputError, LimitError, NotFoundError, NotSignedInError
 from vitrina.settings import LANGUAGES
-from vitrina.storage import accounts
+from vitrina.storage import accounts, sessions
 from vitrina.web.auth import DAY_S, address_of, check_form, is_local, local_path, visitor_of
 from vitrina.web.render import THEMES, render, words_of
 from vitrina.web.site import Site, TheSite
@@ -51,7 +51,7 @@ def sign_in(request: Request, site: TheSite, email: Text, password: Text, next: 
 @router.post("/sign-out")
 def sign_out(request: Request, site: TheSite) -> Response:
     with site.database.session() as session:
-        accounts.end_session(session, visitor_of(request).cookie)
+        sessions.end_session(session, visitor_of(request).cookie)
     response = _to("/sign-in")
     site.stage.door.clear(response)
     return response
@@ -69,7 +69,7 @@ def accept(request: Request, site: TheSite, token: str, email: Text, name: Text,
     try:
         with site.database.session() as session:
             person = accounts.accept_invitation(session, token, email=email, name=name, password=password)
-            cookie = accounts.start_session(session, person.person_id, **_stay(site, request))
+            cookie = sessions.start_session(session, person.person_id, **_stay(site, request))
     except (InputError, ConflictError) as error:
         return _invitation(request, token, name=name, email=email, failed=str(error), status_code=error.status)
     return _enter(site, cookie, "/")
@@ -84,7 +84,7 @@ def link_form(request: Request, token: str) -> Response:
 def follow_link(request: Request, site: TheSite, token: str) -> Response:
     with site.database.session() as session:
         person = accounts.follow_link(session, token)
-        cookie = accounts.start_session(session, person.person_id, **_stay(site, request))
+        cookie = sessions.start_session(session, person.person_id, **_stay(site, request))
     return _enter(site, cookie, "/")
 
 
@@ -94,7 +94,7 @@ def demo(request: Request, site: TheSite, next: str = "/") -> Response:  # noqa:
     if site.demo_person is None or not is_local(request):
         raise NotFoundError("there is nothing at this address")
     with site.database.session() as session:
-        cookie = accounts.start_session(session, site.demo_person, **_stay(site, request))
+        cookie = sessions.start_session(session, site.demo_person, **_stay(site, request))
     return _enter(site, cookie, next)
 
 
