@@ -109,6 +109,9 @@ def test_models_need_their_own_scope(program: Any, shared_chain: Any) -> None:
     [
         ("/api/v1/shops/demo-tokyo/day", 404),
         ("/api/v1/shops/demo-berlin/day?day=tomorrow", 400),
+        ("/api/v1/shops/demo-berlin/day?day=0001-01-01", 400),
+        ("/api/v1/shops/demo-berlin/tables/zones.csv?day=0001-01-01", 400),
+        ("/api/v1/shops/demo-berlin/day?day=9999-12-31", 400),
         ("/api/v1/shops/demo-berlin/tables/zones.xml", 400),
         ("/api/v1/nothing", 404),
     ],

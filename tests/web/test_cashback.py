@@ -77,6 +77,7 @@ def test_the_ledger_is_filtered_by_its_address(anna: Any) -> None:
     assert "READY" not in waiting
     assert anna.get("/catalog/cashback?state=lost").status_code == 400
     assert anna.get("/catalog/cashback?from=yesterday").status_code == 400
+    assert anna.get("/catalog/cashback?to=9999-12-31").status_code == 400
 
 
 def test_what_is_ticked_is_decided_and_what_may_not_is_named(lens_home: Any, anna: Any) -> None:
@@ -162,6 +163,8 @@ def test_the_report_shows_the_way_from_clicks_to_cashback(anna: Any) -> None:
     assert "Best" in page
     assert "€2.49 waiting" in page
     assert anna.get("/catalog/report?from=2026-02-01&to=2026-01-01").status_code == 400
+    early = anna.get("/catalog/report?to=0001-01-05")
+    assert (early.status_code, "to: expected a day of the years 2000 to 2200" in early.text) == (400, True)
     assert anna.get("/catalog/report/shops.csv").text.startswith("shop,searches,")
     assert anna.get("/catalog/report/categories.csv").text.startswith("category,")
 

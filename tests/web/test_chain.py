@@ -109,7 +109,9 @@ def test_shops_are_compared_side_by_side_with_the_same_state(anna: Any) -> None:
         ("/chain?from=2026-03-09&to=2026-03-01", "is after"),
         ("/chain?from=2020-01-01", "longer than 400 days"),
         ("/chain?against=never", "against: expected a date"),
-        ("/chain/compare?shops=demo-berlin", "expected two to six shops"),
+        ("/chain?to=0001-01-01", "no day that a shop can have been watched on"),
+        ("/chain/compare?shops=demo-berlin,demo-tokyo&from=9999-12-31", "no day that a shop can have been watched on"),
+        ("/api/v1/compare?shops=demo-berlin", "expected two to six shops"),
         ("/chain/compare?shops=demo-berlin,nowhere", "there is no shop &#39;nowhere&#39;"),
     ],
 )
@@ -118,6 +120,21 @@ def test_what_cannot_be_asked_is_said_before_anything_is_computed(anna: Any, pat
 
     assert answer.status_code in (400, 404)
     assert said in answer.text
+
+
+def test_one_shop_alone_leads_back_to_the_choice_that_asks_for_a_second(anna: Any) -> None:
+    answer = anna.get(f"/chain/compare?shops=demo-tokyo&{PERIOD}&measure=conversion&against=year")
+    page = anna.get(answer.headers["location"]).text
+    nothing = anna.get(anna.get("/chain/compare").headers["location"]).text
+    elsewhere = anna.get(answer.headers["location"] + "&q=berlin").text
+
+    assert answer.status_code == 303
+    assert f"{PERIOD}&against=year&measure=conversion" in answer.headers["location"]
+    assert "Choose a second shop to compare with Tokyo." in page
+    assert 'value="demo-tokyo" checked' in page
+    assert page.count(" checked ") == 1
+    assert "Choose two to six shops below" in nothing
+    assert '<input type="hidden" name="shops" value="demo-tokyo">' in elsewhere
 
 
 def test_a_period_without_rows_says_where_there_are_some(anna: Any) -> None:

@@ -161,7 +161,8 @@ def test_days_before_and_after_can_be_reached_but_not_tomorrow(anna: Any) -> Non
     assert 'rel="prev" href="?day=2026-03-09"' in today
     assert 'rel="next"' not in today
     assert f'rel="next" href="?day={CHAIN_DAY}"' in before
-    assert anna.get("/shops/demo-berlin?day=2026-03-11").status_code == 400
+    for day in ("2026-03-11", "0001-01-01", "9999-12-31"):
+        assert anna.get(f"/shops/demo-berlin?day={day}").status_code == 400
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "9999-99-99", "<script>"])

@@ -161,6 +161,14 @@ def test_how_little_stands_behind_the_changes_is_said(anna: Any) -> None:
     assert "Watched in full of" not in enough
 
 
+def test_the_value_before_stands_in_the_cell_for_whoever_has_no_mouse(anna: Any) -> None:
+    page = anna.get(f"{PAGE}?from=2026-03-05&to=2026-03-07&against=2026-03-03..2026-03-04").text
+    zones = page[page.index('id="zones"') : page.index('id="funnel"')]
+
+    assert re.search(r'<b>[+−][^<]+</b>.*?</span></span><span class="interval">before: [^<]+</span></td>', zones)
+    assert "title=" not in zones
+
+
 def test_one_day_is_no_series(anna: Any) -> None:
     assert "Footfall by day" not in anna.get(f"{PAGE}?from=2026-03-09&to=2026-03-09").text
 
@@ -185,6 +193,9 @@ def test_what_cannot_be_below_nothing_falls_by_all_of_it_at_most() -> None:
         ("from=2026-03-09&to=2026-03-01", "swap the two"),
         ("from=2026-03-09&to=2026-03-11", "has not begun"),
         ("from=yesterday", "from: expected a date such as"),
+        ("to=0001-01-01", "to: 0001-01-01 is no day that a shop can have been watched on"),
+        ("from=9999-12-31", "from: 9999-12-31 is no day that a shop can have been watched on"),
+        ("against=0001-01-01..9999-12-31", "against: 0001-01-01 is no day"),
         ("against=everything", "expected before, year, custom, none"),
         ("against=2026-03-09..2026-03-01", "swap the two"),
         ("from=2010-01-01&to=2026-03-01", "up to three years"),

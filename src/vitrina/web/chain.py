@@ -24,7 +24,7 @@ from vitrina.floor.measures.chainrows import ChainRows, last_whole_day
 from vitrina.floor.measures.standing import SORTS, Chain, compose
 from vitrina.floor.setup.shops import layout_changes
 from vitrina.storage.accounts import SignedIn
-from vitrina.web.shops import all_shops, newest_change, visible_shops
+from vitrina.web.shops import all_shops, newest_change, parse_day, visible_shops
 from vitrina.web.site import Site
 
 TWO_WEEKS = 14
@@ -78,8 +78,8 @@ def read_period(site: Site, first: str | None, last: str | None, against: str = 
     Raises InputError for what is no date, or a period that is empty, in the future or too long.
     """
     newest = newest_whole_day(site)
-    until = min(parse_date(last, "to"), newest) if last else newest
-    since = parse_date(first, "from") if first else until - timedelta(days=TWO_WEEKS - 1)
+    until = min(parse_day(last, "to"), newest) if last else newest
+    since = parse_day(first, "from") if first else until - timedelta(days=TWO_WEEKS - 1)
     if since > until:
         raise InputError(f"from: {since} is after {until}, the last day that can be shown; choose an earlier day")
     if (until - since).days >= LONGEST_DAYS:
@@ -119,12 +119,16 @@ def figures_of(site: Site, shops: Sequence[Shop], period: Period) -> Chain:
     return site.figures.once(key, make, series=("chain", slugs, period))
 
 
+def named_shops(slugs: Sequence[str] | None) -> list[str]:
+    return list(dict.fromkeys(slug for part in slugs or () for slug in part.split(",") if slug))
+
+
 def chosen_shops(site: Site, who: SignedIn, slugs: Sequence[str] | None, *, action: str = "figures.view") -> list[Shop]:
     """The shops to compare, in the order that was asked for.
 
     Raises InputError for fewer than two or more than six, NotFoundError as `find_shop` for one that may not be seen.
     """
-    wanted = list(dict.fromkeys(slug for part in slugs or () for slug in part.split(",") if slug))
+    wanted = named_shops(slugs)
     if not 2 <= len(wanted) <= MOST_COMPARED:
         raise InputError(
             f"shops: expected two to six shops to compare, got {len(wanted)}; choose them on the chain's page"
@@ -223,18 +227,8 @@ def _against(first: date, last: date, against: str) -> tuple[date, date] | None:
         weeks = 52 if against == "year" else -(-((last - first).days + 1) // 7)
         return first - timedelta(weeks=weeks), last - timedelta(weeks=weeks)
     begin, _, end = against.partition("..")
-    start = parse_date(begin, "against")
-    until = parse_date(end, "against") if end else start + (last - first)
+    start = parse_day(begin, "against")
+    until = parse_day(end, "against") if end else start + (last - first)
     if not timedelta(0) <= until - start < timedelta(days=LONGEST_DAYS):
         raise InputError(f"against: expected up to {LONGEST_DAYS} days, first..last, got {against[:30]!r}")
     return start, until
-
-
-def parse_date(text: str, name: str) -> date:
-    try:
-        found = date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{name}: expected a date such as 2026-11-03, got {text[:20]!r}") from error
-    if not 2000 <= found.year <= 2200:
-        raise InputError(f"{name}: {found} is no day that a shop can have been watched on")
-    return found

@@ -18,6 +18,8 @@ from vitrina.web.site import Site
 
 Day = Annotated[str | None, Query(description="The shop's business day, YYYY-MM-DD; today unless said otherwise.")]
 
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+
 
 @dataclass(frozen=True, slots=True)
 class ShopDay:
@@ -91,7 +93,11 @@ def find_day(site: Site, who: SignedIn, slug: str, day: str | None, *, action: s
 
 
 def parse_day(text: str, name: str = "day") -> date:
+    """Raises InputError for what is no date, and for one so far off that no clock can reckon around it."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"{name}: expected a date such as 2026-11-03, got {text[:20]!r}") from error
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise InputError(f"{name}: {found} is no day that a shop can have been watched on")
+    return found

@@ -24,7 +24,7 @@ from vitrina.web import chat
 from vitrina.web.auth import Who, check_form
 from vitrina.web.chat import ShownCode
 from vitrina.web.render import render, words_of
-from vitrina.web.shops import shop_names
+from vitrina.web.shops import parse_day, shop_names
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix="/connections", dependencies=[Depends(check_form)], include_in_schema=False)
@@ -295,10 +295,7 @@ def _check_shops(site: Site, slugs: list[str] | tuple[str, ...]) -> None:
 
 
 def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InputError(f"day: expected a date such as 2026-11-03, got {text[:20]!r}") from error
+    return parse_day(text) if text else None
 
 
 def _box(site: Site) -> SecretBox:
