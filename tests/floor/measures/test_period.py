@@ -241,6 +241,23 @@ def test_days_without_a_receipt_are_left_out_of_sales_and_not_taken_for_days_wit
     assert found.funnels[""][-1].share.now.value == 0.5
 
 
+def test_receipts_in_the_funnel_and_conversion_change_with_the_same_interval_beside_a_single_day(story):
+    for back in range(15):
+        story.on(DAY - timedelta(days=back)).watch("10:00", "18:00")
+        for number in range(30):
+            story.enter(f"{10 + number % 8}:05", f"{back}-{number}")
+        for number in range(6 + 5 * (back % 3)):
+            story.receipt(f"{10 + number % 8}:{20 + number}", f"{back}-{number}", 1000)
+    story.store()
+    early, late = DAY - timedelta(days=14), DAY - timedelta(days=13)
+    found = figures(story, late, DAY, (early, early))
+    conversion, receipts = found.figures["conversion"], found.funnels[""][-1].share
+    assert receipts.before.low < receipts.before.value < receipts.before.high
+    assert receipts.now.change.low < receipts.now.change.value < receipts.now.change.high
+    assert (shown(receipts.now), shown(receipts.before)) == (shown(conversion.now), shown(conversion.before))
+    assert receipts.now.change == conversion.now.change
+
+
 def test_what_is_about_few_people_is_hidden_however_many_visits_they_made(story):
     story.watch("10:00", "18:00")
     story.enter("10:30", *PEOPLE)
@@ -323,6 +340,29 @@ def test_days_of_23_and_25_hours_keep_their_entries_at_the_shops_hours(kiosk):
     assert {row["hour"]: row["in"] for row in spring.occupancy if row["in"]} == {5: 12}
     assert {row["hour"]: row["in"] for row in autumn.occupancy if row["in"]} == {5: 12, 3: 2}
     assert (spring.figures["footfall"].now.value, autumn.figures["footfall"].now.value) == (12, 14)
+
+
+def test_people_inside_in_the_hour_that_a_clock_shows_twice_are_counted_once(kiosk):
+    kiosk.on(date(2026, 10, 24)).enter("23:00", *PEOPLE)
+    for person in PEOPLE:  # until the day is nearly over: the clock shows 3 from 00:00 until 02:00 UTC
+        t = datetime(2026, 10, 25, 1, 50, tzinfo=UTC)
+        kiosk.add("crossings", t, person_id=person, line_id="door", direction="out", role="customer")
+    kiosk.store()
+    found = figures(kiosk, date(2026, 10, 24), today=date(2026, 12, 1))
+    assert {row["hour"]: row["inside"] for row in found.occupancy if row["inside"]} == {
+        **dict.fromkeys((23, 0, 1, 2), 12),
+        3: 10.5,  # of eight quarters seven
+    }
+
+
+def test_a_day_on_which_the_clock_leaves_an_hour_out_is_none_of_that_hours_days(kiosk):
+    for day in (date(2026, 3, 21), date(2026, 3, 28)):
+        kiosk.on(day).enter("02:30", *PEOPLE)
+        kiosk.leave("03:50" if day.day == 21 else "02:50", *PEOPLE)
+    kiosk.store()
+    found = figures(kiosk, date(2026, 3, 21), date(2026, 3, 28), today=date(2026, 12, 1))
+    cells = {(row["weekday"], row["hour"]): row for row in found.occupancy}
+    assert (cells[5, 2]["days"], cells[5, 3]["days"], cells[5, 3]["inside"]) == (2, 1, 9.0)  # of four quarters three
 
 
 def test_a_bars_night_belongs_to_the_evening_it_began_in(bar):

@@ -18,25 +18,29 @@ def occupancy(part: Stretch, k_anonymity: int) -> list[dict[str, Any]]:
     """{weekday, hour, inside, in, days}: means over the complete days of that week day, by the shop's clock.
 
     Inside is entries minus exits, brought to 0 at closing as on the day's page, but without the correction by people
-    who are seen, and the mean of an hour's four quarters. A cell about fewer than k people is None.
+    who are seen, and the mean of an hour's four quarters, or eight where the clock shows it twice. A day on which the
+    clock leaves an hour out is none of that hour's days. A cell about fewer than k people is None.
     """
     steps = _quarters(part)
     inside = _inside(steps)
     weekday = np.array([day.weekday() for day in part.days])
     hours = _clock_hours(part)
-    days = np.bincount(weekday[part.complete], minlength=WEEKDAYS)
+    days = np.zeros((WEEKDAYS, HOURS), dtype=np.int64)
     entries, people = np.zeros((WEEKDAYS, HOURS)), np.zeros((WEEKDAYS, HOURS))
     for number in np.flatnonzero(part.complete):
         there = hours[number] >= 0
-        at = (weekday[number], hours[number][there])
+        shown = hours[number][there]
+        times = np.bincount(shown, minlength=HOURS)
+        at = (weekday[number], shown)
         np.add.at(entries, at, steps[number, :, 0].reshape(-1, 4).sum(axis=1)[there])
-        np.add.at(people, at, inside[number].reshape(-1, 4).mean(axis=1)[there])
+        np.add.at(people, at, inside[number].reshape(-1, 4).mean(axis=1)[there] / times[shown])
+        days[weekday[number]] += times > 0
     open_hours = _open(part, hours)
     return [
-        _cell(day, hour, float(people[day, hour]), float(entries[day, hour]), int(days[day]), k_anonymity)
+        _cell(day, hour, float(people[day, hour]), float(entries[day, hour]), int(days[day, hour]), k_anonymity)
         for day in range(WEEKDAYS)
         for hour in _in_order(part)
-        if days[day] and (open_hours[day, hour] or entries[day, hour])
+        if days[day, hour] and (open_hours[day, hour] or entries[day, hour])
     ]
 
 
