@@ -124,6 +124,24 @@ def test_dwell_is_hidden_by_the_people_behind_it_however_many_visits_they_made(l
     assert found.columns["dwell_section"].notes == ("fewer than 5 people: not shown",)
 
 
+def test_stops_and_waits_are_hidden_by_the_people_behind_them(lake, shop):
+    few, enough = shop("ada"), shop("bo")
+    for number in range(5):
+        for story, person in ((few, f"p{number % 2}"), (enough, f"p{number}")):
+            story.on(FIRST).visit(f"11:0{number}", person, "shelf", 20.0)
+            story.visit(f"12:0{number}", person, "promo", 20.0)
+            story.wait(f"13:{number}0", person, 30.0)
+            story.wait(f"13:{number}5", person, 40.0, "abandoned")
+    few.visit("14:00", "p0", "shelf", 20.0)
+    for number in range(2, 4):
+        few.visit("14:00", f"p{number}", "shelf", 20.0)
+        few.visit("14:05", f"p{number}", "promo", 20.0)
+    found = chain(lake, few, enough, k_anonymity=5)
+    ns = {name: found.columns[name].n.tolist() for name in ("stopping_power", "queue_wait_p90", "abandonment")}
+    assert ns == {"stopping_power": [0, 10], "queue_wait_p90": [0, 5], "abandonment": [0, 10]}
+    assert np.isnan(found.columns["queue_wait_p90"].series[0, 0])
+
+
 def test_a_day_on_which_nobody_watched_at_all_lowers_the_share_that_was_watched(lake, shop):
     story, closed = (
         shop("ada"),

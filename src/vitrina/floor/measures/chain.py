@@ -130,13 +130,17 @@ def dwells(tables: Tables) -> ibis.Table:
 
 
 def stops(tables: Tables) -> ibis.Table:
-    """Passers of zones and those who stopped there, by day: one passer is a person in a zone."""
+    """Passers of zones and those who stopped there, by day, and how many persons those are.
+
+    One passer is a person in a zone.
+    """
     longest = _stays(tables).group_by((*BY_DAY, "zone_id", "stop_s", "person_id")).agg(longest_s=_.dwell_s.max())
-    return longest.group_by(BY_DAY).agg(passers=_.count(), stopped=(_.longest_s >= _.stop_s).cast("int64").sum())
+    stopped = (_.longest_s >= _.stop_s).cast("int64").sum()
+    return longest.group_by(BY_DAY).agg(passers=_.count(), stopped=stopped, people=_.person_id.nunique())
 
 
 def queues(tables: Tables) -> ibis.Table:
-    """Served, abandoned, and the seconds that each who was served had waited, by day."""
+    """Waits that ended served or abandoned, the seconds of the former, and how many persons' those are, by day."""
     served, abandoned = _.outcome == "served", _.outcome == "abandoned"
     return (
         tables["waits"]
@@ -145,6 +149,8 @@ def queues(tables: Tables) -> ibis.Table:
             served=served.cast("int64").sum(),
             abandoned=abandoned.cast("int64").sum(),
             wait_s=_.wait_s.collect(where=served),
+            served_people=_.person_id.nunique(where=served),
+            people=_.person_id.nunique(where=served | abandoned),
         )
     )
 

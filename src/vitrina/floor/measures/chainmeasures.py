@@ -40,12 +40,16 @@ class ChainMeasure:
     whole_days: bool = False
 
 
-def _ratio(above: Floats, below: Floats, used: Mask, counts: Floats) -> Parts:
-    """A day without a denominator, such as one with receipts on which nobody was counted, still adds its numerator."""
+def _ratio(above: Floats, below: Floats, used: Mask, counts: Floats, people: Floats | None = None) -> Parts:
+    """A day without a denominator, such as one with receipts on which nobody was counted, still adds its numerator.
+
+    people: whom it is about, when that is not what it is counted by.
+    """
     made = daily.ratio(above, below, used)
     by_day = np.divide(above, below, out=np.full(above.shape, np.nan), where=used & (below > 0))
     made = replace(made, n=np.where(used, counts, 0).sum(axis=1).round().astype(np.int64))
-    return Parts(made, by_day, np.where(used, counts, 0.0), np.where(used, above, 0.0), np.where(used, below, 0.0))
+    about = np.where(used, counts if people is None else people, 0.0)
+    return Parts(made, by_day, about, np.where(used, above, 0.0), np.where(used, below, 0.0))
 
 
 def _footfall(rows: ChainRows) -> Parts:
@@ -63,12 +67,12 @@ def _ticket(rows: ChainRows) -> Parts:
 
 
 def _stopping(rows: ChainRows) -> Parts:
-    return _ratio(rows.stopped, rows.passers, rows.passers > 0, rows.passers)
+    return _ratio(rows.stopped, rows.passers, rows.passers > 0, rows.passers, rows.stop_people)
 
 
 def _abandonment(rows: ChainRows) -> Parts:
     joined = rows.served + rows.abandoned
-    return _ratio(rows.abandoned, joined, joined > 0, joined)
+    return _ratio(rows.abandoned, joined, joined > 0, joined, rows.wait_people)
 
 
 def _dwell(kind: str, rows: ChainRows) -> Parts:
@@ -77,7 +81,7 @@ def _dwell(kind: str, rows: ChainRows) -> Parts:
 
 
 def _wait(rows: ChainRows) -> Parts:
-    return Parts(daily.quantile(rows.wait, rows.wait_p90, rows.served), rows.wait_p90, rows.served)
+    return Parts(daily.quantile(rows.wait, rows.wait_p90, rows.served), rows.wait_p90, rows.served_people)
 
 
 CHAIN_MEASURES: Mapping[str, ChainMeasure] = {

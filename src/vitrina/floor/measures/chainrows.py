@@ -37,6 +37,8 @@ class ChainRows:
     receipts, purchased, minor: in the shop's own currency alone. foreign: (shops,) receipts in others.
     dwell_n, dwell_people: by kind, visits and the persons who made them. dwell_median: by kind, NaN without a visit.
     dwell: by kind, (shops,) medians of the period.
+    passers, stopped: of zones. stop_people: the persons who passed any. served, abandoned: waits.
+    served_people, wait_people: the persons who were served, and those with a wait of either kind.
     wait_p90: NaN without a wait. wait: (shops,) 90th percentile of the period.
     watched: share of the open camera time that was analysed; NaN where no row says. open_s: camera seconds behind it.
     unknown: (shops,) entries of people of whom nobody knows whether they are staff.
@@ -56,8 +58,11 @@ class ChainRows:
     dwell: Mapping[str, Floats]
     passers: Floats
     stopped: Floats
+    stop_people: Floats
     served: Floats
     abandoned: Floats
+    served_people: Floats
+    wait_people: Floats
     wait_p90: Floats
     wait: Floats
     watched: Floats
@@ -161,8 +166,11 @@ def arrange(answers: Mapping[str, pa.Table], shops: Sequence[Shop], days: tuple[
         dwell={kind: whole for kind, (_, whole) in dwell.items()},
         passers=grid.days_of(answers["stops"], "passers"),
         stopped=grid.days_of(answers["stops"], "stopped"),
+        stop_people=grid.days_of(answers["stops"], "people"),
         served=grid.days_of(answers["queues"], "served"),
         abandoned=grid.days_of(answers["queues"], "abandoned"),
+        served_people=grid.days_of(answers["queues"], "served_people"),
+        wait_people=grid.days_of(answers["queues"], "people"),
         wait_p90=wait_p90,
         wait=wait,
         watched=watched,
