@@ -156,17 +156,15 @@ def hour_sums(part: Stretch, name: str, column: str, chosen: Mask, where: dict[s
     return sums[chosen][np.arange(25) < lengths[chosen, None]].astype(np.float64)
 
 
-def per_entry(part: Stretch, column: str) -> Estimate:
+def per_entry(part: Stretch, column: str, entries: tuple[str, str] = ("doors", "inbound")) -> Estimate:
     """Receipts or takings per entry: of a few days by their hours, of more by its days.
 
-    Of days that were watched in full and have receipts.
+    Of days that were watched in full and have receipts. entries: which sum's column they are divided by.
     """
     chosen = part.counted & part.sold
     if chosen.sum() < ENOUGH:
-        return Ratio(
-            hour_sums(part, "sales", column, chosen, dict(part.own)), hour_sums(part, "doors", "inbound", chosen)
-        )
-    return DayRatio(part.count("sales", column, part.own)[chosen], part.entries[chosen])
+        return Ratio(hour_sums(part, "sales", column, chosen, dict(part.own)), hour_sums(part, *entries, chosen))
+    return DayRatio(part.count("sales", column, part.own)[chosen], part.count(*entries)[chosen])
 
 
 __all__ = ["Comparison", "hour_sums", "noted", "part_of", "per_entry", "quantile", "share", "total"]

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vitrina.floor.measures.compared import FunnelStep
-from vitrina.floor.measures.comparing import Comparison, share
+from vitrina.floor.measures.comparing import Comparison, per_entry, share
 from vitrina.floor.measures.figures import hidden
 from vitrina.floor.measures.rows import Floats
 from vitrina.floor.measures.stretch import Stretch
 from vitrina.floor.measures.sums import ANY
-from vitrina.worth.days import DayRatio
 from vitrina.worth.estimate import Estimate
 
 Counts = Callable[[Stretch], Floats]
@@ -49,7 +48,7 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
         for number, (name, count) in enumerate(counts)
     ]
     if compared.now.count("sales", "receipts", compared.now.own).sum():
-        steps.append(_receipts(compared, entered, comparable=comparable))
+        steps.append(_receipts(compared, comparable=comparable))
     return steps
 
 
@@ -69,15 +68,14 @@ def _step(
     )
 
 
-def _receipts(compared: Comparison, entered: Counts, *, comparable: bool) -> FunnelStep:
-    """Of all receipts, whatever the section: nobody knows whose they are."""
+def _receipts(compared: Comparison, *, comparable: bool) -> FunnelStep:
+    """Of all receipts, whatever the section: nobody knows whose they are. Its interval is made as conversion's is."""
 
     def receipts(part: Stretch) -> Floats:
         return part.count("sales", "receipts", part.own)
 
-    def ratio(part: Stretch) -> DayRatio:
-        chosen = part.counted & part.sold
-        return DayRatio(receipts(part)[chosen], entered(part)[chosen])
+    def ratio(part: Stretch) -> Estimate:
+        return per_entry(part, "receipts", ("entered", "people"))
 
     found = compared.figure("funnel_receipts", "ratio", ratio, people=_people(receipts), comparable=comparable)
     count = round(_people(receipts)(compared.now))

@@ -134,8 +134,9 @@ def paths(tables: Tables, marks: Marks) -> ibis.Table:
 
 
 def entered(tables: Tables, marks: Marks) -> ibis.Table:
-    """Distinct persons who were counted in; footfall counts their crossings."""
-    return _entered(tables, marks).group_by(BY_DAY).agg(people=_.count())
+    """Distinct persons who were counted in, by the quarter of an hour of their first; footfall counts crossings."""
+    first = entrance_crossings(tables, marks).filter(_.direction == "in").group_by(BY_PERSON).agg(t=_.t.min())
+    return _with_quarter(first).group_by((*BY_DAY, *QUARTER)).agg(people=_.count())
 
 
 def funnel(tables: Tables, marks: Marks) -> ibis.Table:
