@@ -111,6 +111,15 @@ def test_an_export_is_added_run_and_removed(anna: Any, chain_home: Any) -> None:
     assert rows(chain_home, export.list_exports) == []
 
 
+def test_where_an_export_goes_is_no_end_of_a_period_in_russian(anna: Any) -> None:
+    post(anna, "/exports", name="nightly", target="warehouse", tables=["chain"])
+
+    page = anna.get("/connections", headers={"Accept-Language": "ru"}).text
+
+    assert '<th scope="col">Куда</th>' in page
+    assert '<th scope="col">По</th>' not in page
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
