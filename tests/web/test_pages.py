@@ -181,6 +181,14 @@ def test_a_day_long_ago_says_that_nothing_was_recorded_and_where_something_is(an
     assert f'href="?day={CHAIN_DAY}"' in page
 
 
+def test_a_day_on_which_the_shop_is_closed_is_said_to_be(anna: Any) -> None:
+    page = anna.get("/shops/demo-berlin?day=2026-03-08").text
+
+    assert "The shop is closed on this day" in page
+    assert "Nothing was recorded" not in page
+    assert f'href="?day={CHAIN_DAY}"' in page
+
+
 def test_an_empty_house_says_how_to_begin(empty_home: Any, serve: Any, visit: Any) -> None:
     empty_home.person("anna@example.org", ("admin", None))
     empty_home.person("nina@example.org")

@@ -63,6 +63,7 @@ class QueueRow:
 class DayView:
     simulated: bool
     empty: bool
+    closed: bool
     watched: str
     tiles: list[Tile]
     footfall: Markup
@@ -80,6 +81,7 @@ def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
     return DayView(
         simulated=figures.simulated,
         empty=_is_empty(figures),
+        closed=bool(asked.shop.opens) and not asked.shop.opens[asked.day.weekday()],
         watched=tell_share(words, figures.watched_share),
         tiles=tiles(words, figures),
         footfall=_footfall(words, figures),
