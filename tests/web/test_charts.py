@@ -65,10 +65,11 @@ def test_a_line_stops_at_a_gap_and_goes_on_after_it() -> None:
     assert "camera lost" in chart
 
 
-def test_a_sparkline_leaves_a_closed_day_empty_and_marks_the_last() -> None:
-    svg = sparkline([1, None, 2], label="Two weeks")
+def test_a_sparkline_leaves_a_day_of_which_nothing_is_known_empty_and_marks_the_last() -> None:
+    svg = sparkline([1, None, 0, 2], label="Two weeks", height_px=40)
 
-    assert (len(rects(svg, "day")), len(rects(svg, "last"))) == (1, 1)
+    assert [bar["height"] for bar in rects(svg, "day")] == ["20", "1"]
+    assert len(rects(svg, "last")) == 1
 
 
 def test_nothing_is_drawn_for_nothing() -> None:

@@ -133,10 +133,14 @@ def test_the_newest_day_is_known_without_a_question(lake: Lake, figures: Figures
 def test_the_last_two_weeks_have_a_place_for_every_day(lake: Lake, figures: Figures) -> None:
     come_in(lake, 4, TODAY - timedelta(days=13), batch_no=1)
     come_in(lake, 2, TODAY, batch_no=1)
+    watched = {"business_day": TODAY - timedelta(days=1), "shop_id": "riga", "layout_id": "l", "simulated": False}
+    minute = {"camera_id": "c", "people_mean": 0.0, "people_max": 0, "watched_s": 60.0}
+    t = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    lake.append("presence", [watched | minute | {"event_id": new_id(), "t": t}], writer_id="test", batch_no=1)
 
     days = figures.recent_footfall(SHOP, TODAY)
 
-    assert [count for _, count in days] == [4, *[0] * 12, 2]
+    assert [count for _, count in days] == [4, *[None] * 11, 0, 2]
 
 
 def test_a_question_that_failed_is_asked_again(lake: Lake, figures: Figures) -> None:

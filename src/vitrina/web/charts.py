@@ -106,20 +106,24 @@ def step_chart(
 
 
 def sparkline(values: Sequence[float | None], *, label: str, height_px: int = 44) -> Markup:
-    """Small bars of a few days, without axes; the last one is today's. A day without a value is an empty place."""
+    """Small bars of a few days, without axes; the last one is today's.
+
+    A day without a value is an empty place, one of which it is known to be 0 a line.
+    """
     top = max((value for value in values if value is not None), default=0)
     if not top > 0:
         return Markup("")
+    heights = [None if value is None else max(1.0, height_px * value / top) for value in values]
     bars = [
         _rect(
             "last" if index == len(values) - 1 else "day",
             (index + 0.15) / len(values),
             0.7 / len(values),
-            height_px * (1 - value / top),
-            height_px * value / top,
+            height_px - bar_px,
+            bar_px,
         )
-        for index, value in enumerate(values)
-        if value is not None
+        for index, bar_px in enumerate(heights)
+        if bar_px is not None
     ]
     return Markup('<svg class="spark" role="img" aria-label="{}" height="{}">{}</svg>').format(
         label, height_px, Markup("").join(bars)

@@ -99,11 +99,12 @@ class Figures:
             future = self._kept.get(key)
         return cast(DayFigures, future.result()) if future and future.done() and not future.exception() else None
 
-    def recent_footfall(self, shop: Shop, last: date) -> list[tuple[date, int]]:
-        """Entries of each of the last two weeks' days, oldest first."""
+    def recent_footfall(self, shop: Shop, last: date) -> list[tuple[date, int | None]]:
+        """Entries of each of the last two weeks' days, oldest first; None where nobody watched."""
         days = [last - timedelta(days=back) for back in range(RECENT_DAYS - 1, -1, -1)]
         entries = self._footfall(shop, days[0], last)
-        return [(day, entries.get(day, 0)) for day in days]
+        watched = self._watched_days(shop)
+        return [(day, entries.get(day, 0 if day in watched else None)) for day in days]
 
     def _footfall(self, shop: Shop, first: date, last: date) -> dict[date, int]:
         """Entries of each day from first to last that has any."""
@@ -114,8 +115,7 @@ class Figures:
 
     def last_day(self, shop: Shop) -> date | None:
         """The newest day on which the shop was watched or anybody was counted; None when there is none."""
-        days = [day for table in ("crossings", "visits", "presence") if (day := self._last_day(shop, table))]
-        return max(days, default=None)
+        return max(self._watched_days(shop), default=None)
 
     def now(self) -> datetime:
         return self._now()
@@ -156,14 +156,18 @@ class Figures:
         rows = footfall(tables, Marks.of(shop)).to_pyarrow().to_pylist()
         return {row["business_day"]: row["value"] for row in rows}
 
-    def _last_day(self, shop: Shop, table: str) -> date | None:
+    def _watched_days(self, shop: Shop) -> frozenset[date]:
+        """Days on which the shop was watched or anybody was counted."""
+        return frozenset().union(*(self._days_of(shop, table) for table in ("crossings", "visits", "presence")))
+
+    def _days_of(self, shop: Shop, table: str) -> frozenset[date]:
         """By the names of the partitions; no file is opened."""
 
-        def find() -> date | None:
+        def find() -> frozenset[date]:
             names = (_DAY.search(file) for file in self._lake.files(table, shop_id=shop.slug))
-            return max((date.fromisoformat(name[1]) for name in names if name), default=None)
+            return frozenset(date.fromisoformat(name[1]) for name in names if name)
 
-        return self._remember(("last", shop.slug, table, self._lake.version(table)), find)
+        return self._remember(("days", shop.slug, table, self._lake.version(table)), find)
 
     def _newest_minutes(self) -> dict[tuple[str, str], datetime]:
         today = self._now().date()

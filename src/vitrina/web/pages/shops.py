@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from vitrina.floor.layout import Shop
+from vitrina.floor.measures.figures import hidden
 from vitrina.web.auth import Who
 from vitrina.web.charts import sparkline
 from vitrina.web.pages import lens
@@ -84,6 +85,8 @@ def shop_card(site: Site, words: Words, shop: Shop) -> ShopCard:
 
 
 def _two_weeks(site: Site, words: Words, shop: Shop, last: date) -> Markup:
-    hidden = site.settings.k_anonymity
-    values = [float(count) if count >= hidden else None for _, count in site.figures.recent_footfall(shop, last)]
+    """A day about too few people is an empty place, as one that nobody watched."""
+    k_anonymity = site.settings.k_anonymity
+    counts = [count for _, count in site.figures.recent_footfall(shop, last)]
+    values = [None if count is None or hidden(count, k_anonymity) else float(count) for count in counts]
     return sparkline(values, label=words.gettext("Footfall of the last 14 days"))
