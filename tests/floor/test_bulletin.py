@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.floor.bulletin import camera_events, day_data, hour_data, readings, summary
 from vitrina.floor.layout import CameraLayout, Hours, Layout, Plan, Shop, Zone
 from vitrina.floor.measures.day import day_figures
-from vitrina.floor.measures.running import RunningDay, running_day
+from vitrina.floor.measures.running import RunningDay, Stays, running_day
 from vitrina.floor.setup.shops import load_shop
 
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
@@ -89,17 +90,31 @@ def test_summaries_hide_small_groups_and_lose_and_double_nobody(steps: list[tupl
         running = RunningDay(
             DAY,
             lines={("door", "in"): totals["in"], ("door", "out"): totals["out"]},
-            zones={"shelf": (totals["shelf"], totals["shelf"] * 12.0)},
+            zones={"shelf": Stays(totals["shelf"], totals["shelf"], 12.0)},
         )
         said, memory = summary(running, memory, k_anonymity=5)
         for crossing in said.get("crossings", []):
             assert crossing["people"] >= 5
             sums[crossing["direction"]] += crossing["people"]
         for visit in said.get("visits", []):
-            assert (visit["visits"] >= 5, visit["dwell_mean_s"]) == (True, 12.0)
+            assert (visit["visits"] >= 5, visit["dwell_median_s"]) == (True, 12.0)
             sums["shelf"] += visit["visits"]
     for name in totals:
         assert 0 <= totals[name] - sums[name] < 5
+
+
+def test_visits_wait_for_people_and_not_for_visits() -> None:
+    def heard(memory: dict[str, Any], *stays: Any) -> tuple[Any, dict[str, Any]]:
+        return summary(RunningDay(DAY, zones={"shelf": Stays(*stays)}), memory, k_anonymity=5)
+
+    one, memory = heard({}, 9, 1, 300.0)
+    six, memory = heard(memory, 15, 6, 40.0)
+    four_more, memory = heard(memory, 30, 10, 41.0)
+    five_more, memory = heard(memory, 31, 11, 42.04)
+
+    assert one == four_more == {}
+    assert six["visits"] == [{"zone": "shelf", "visits": 15, "dwell_median_s": 40.0}]
+    assert five_more["visits"] == [{"zone": "shelf", "visits": 16, "dwell_median_s": 42.0}]
 
 
 def test_a_new_day_begins_at_nothing() -> None:
@@ -143,7 +158,10 @@ def test_today_until_now_is_what_the_page_counts(chain_home: Any) -> None:
     assert running.simulated
     assert running.inside is not None
     assert abs(running.inside - (figures.occupancy[-1]["people"] or 0)) <= 3  # the page also looks who is seen in zones
-    assert sum(count for count, _ in running.zones.values()) > 100
+    assert sum(stays.visits for stays in running.zones.values()) > 100
+    for zone in figures.zones:
+        stays = running.zones[zone.zone]
+        assert (stays.people, stays.dwell_median_s) == (zone.visitors.value, pytest.approx(zone.dwell_median.value))
 
 
 def test_nobody_is_inside_once_the_shop_has_closed(chain_home: Any) -> None:

@@ -33,7 +33,7 @@ EVENTS: dict[str, str] = {
 
 Health = Mapping[str, Any]
 Told = dict[str, Any]
-"""What was told of a business day so far: `day`, `lines` and `zones`, as JSON."""
+"""What was told of a business day so far: `day`, `lines` and `visits`, as JSON."""
 
 
 # Values of now -----------------------------------------------------------------------------------------------------
@@ -112,24 +112,25 @@ def summary(running: RunningDay, told: Told, *, k_anonymity: int) -> tuple[dict[
     """What was counted since it was last told, as far as enough people stand behind each number; and what is told now.
 
     A number that is too small waits and is told together with what comes. The first dict is empty when all wait.
+    Visits wait until so many persons have come to the zone who had not been there before; dwell is of the whole day.
     """
     if told.get("day") != running.day.isoformat():
-        told = {"day": running.day.isoformat(), "lines": {}, "zones": {}}
-    lines, zones = dict(told["lines"]), dict(told["zones"])
+        told = {"day": running.day.isoformat(), "lines": {}}
+    lines, zones = dict(told["lines"]), dict(told.get("visits", {}))
     crossings, visits = [], []
     for (line, direction), count in sorted(running.lines.items()):
         new = count - lines.get(f"{line} {direction}", 0)
         if new >= k_anonymity:
             crossings.append({"line": line, "direction": direction, "people": new})
             lines[f"{line} {direction}"] = count
-    for zone, (count, dwell_s) in sorted(running.zones.items()):
-        before, before_s = zones.get(zone, (0, 0.0))
-        new = count - before
-        if new >= k_anonymity:
-            visits.append({"zone": zone, "visits": new, "dwell_mean_s": round((dwell_s - before_s) / new, 1)})
-            zones[zone] = [count, dwell_s]
+    for zone, stays in sorted(running.zones.items()):
+        before, people = zones.get(zone, (0, 0))
+        if stays.visits > before and stays.people - people >= k_anonymity:
+            new = stays.visits - before
+            visits.append({"zone": zone, "visits": new, "dwell_median_s": round(stays.dwell_median_s, 1)})
+            zones[zone] = [stays.visits, stays.people]
     said = {"crossings": crossings, "visits": visits} if crossings or visits else {}
-    return said, {"day": running.day.isoformat(), "lines": lines, "zones": zones}
+    return said, {"day": running.day.isoformat(), "lines": lines, "visits": zones}
 
 
 def summary_text(shop: str, said: Mapping[str, Any]) -> str:

@@ -28,17 +28,26 @@ class Expressions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Stays:
+    """Visits to a zone that ended, the persons who made them, and the median of their seconds."""
+
+    visits: int
+    people: int
+    dwell_median_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunningDay:
     """What was counted since the business day began.
 
-    lines: slug and direction to crossings. zones: slug to visits that ended, and their seconds together.
+    lines: slug and direction to crossings. zones: slug to its visits.
     inside: entries minus exits at the entrances, never below none; none once the shop has closed for the day; None
     without an entrance.
     """
 
     day: date
     lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    zones: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    zones: Mapping[str, Stays] = field(default_factory=dict)
     footfall: int | None = None
     inside: int | None = None
     simulated: bool = False
@@ -56,7 +65,8 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     tables = {name: lake.expr(name, shop_id=shop.slug, days=(day, day)) for name in ("crossings", "visits")}
     counted = tables["crossings"].filter(_.role != "staff", _.t < now)
     crossings = counted.select("t", "line_id", "direction", "simulated").to_pyarrow()
-    visits = customer_visits(tables).group_by("zone_id").agg(n=_.count(), dwell_s=_.dwell_s.sum()).to_pyarrow()
+    stays = customer_visits(tables).filter(_.t < now).group_by("zone_id")
+    visits = stays.agg(n=_.count(), people=_.person_id.nunique(), dwell_s=_.dwell_s.median()).to_pyarrow()
     lines = Counter(zip(crossings["line_id"].to_pylist(), crossings["direction"].to_pylist(), strict=True))
     entrances = list(shop.entrances)
     closes_us = max((until for _, until in opening_times(shop, day)), default=None)
@@ -65,7 +75,7 @@ def running_day(lake: Expressions, shop: Shop, now: datetime) -> RunningDay:
     return RunningDay(
         day=day,
         lines=dict(lines),
-        zones={row["zone_id"]: (row["n"], float(row["dwell_s"])) for row in visits.to_pylist()},
+        zones={row["zone_id"]: Stays(row["n"], row["people"], float(row["dwell_s"])) for row in visits.to_pylist()},
         footfall=sum(lines[entrance, "in"] for entrance in entrances) if entrances else None,
         simulated=any(crossings["simulated"].to_pylist()),
         inside=inside if entrances else None,
