@@ -130,7 +130,7 @@ def test_one_shop_alone_leads_back_to_the_choice_that_asks_for_a_second(anna: An
 
     assert answer.status_code == 303
     assert f"{PERIOD}&against=year&measure=conversion" in answer.headers["location"]
-    assert "Choose a second shop to compare with Tokyo." in page
+    assert "Choose a second shop to compare with Tokyo" in page
     assert 'value="demo-tokyo" checked' in page
     assert page.count(" checked ") == 1
     assert "Choose two to six shops below" in nothing
@@ -250,8 +250,26 @@ def test_rows_that_came_late_are_seen_without_anybody_waiting(empty_home: Any) -
     assert (seen, value) == ([7, 7], 12)
 
 
-def add_shop(home: Any) -> None:
-    text = """
+def test_a_layout_that_moved_is_marked_where_the_change_would_stand(empty_home: Any, serve: Any, visit: Any) -> None:
+    empty_home.person("eve@example.org", ("admin", None))
+    add_shop(empty_home, now=datetime(2026, 2, 1, tzinfo=UTC))
+    add_shop(empty_home, now=datetime(2026, 3, 5, 10, tzinfo=UTC), b=(3, 3))
+    come_in(empty_home.lake(), 7, batch_no=1)
+    eve = visit(serve(empty_home))
+    eve.sign_in("eve@example.org")
+
+    days = "from=2026-03-08&to=2026-03-09"
+    footfall, abandonment = (
+        text_of(eve.get(f"/chain?{days}&measure={measure}").text) for measure in ("footfall", "abandonment")
+    )
+
+    assert "– new layout on 5 Mar: not compared" in footfall
+    assert "– new layout on 5 Mar " in abandonment
+    assert "new layout" not in text_of(eve.get(f"/chain?{days}&against=none").text)
+
+
+def add_shop(home: Any, *, now: datetime | None = None, b: tuple[int, int] = (2, 3)) -> None:
+    text = f"""
 [shop]
 slug = "riga"
 name = "Riga"
@@ -265,11 +283,11 @@ slug = "door"
 name = "Door"
 kind = "entrance"
 a = [0, 3]
-b = [2, 3]
+b = {list(b)}
 """
     database = home.database()
     with database.session() as session:
-        apply(session, parse(text), "test", box=SecretBox(home.path))
+        apply(session, parse(text), "test", box=SecretBox(home.path), now=now)
     database.dispose()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 import pyarrow as pa
@@ -17,12 +17,14 @@ from fastapi import Query
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
+from vitrina.floor.measures.breaks import Moved, moved_within
 from vitrina.floor.measures.chain import PROFILES, READS, places
 from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
 from vitrina.floor.measures.chainrows import ChainRows, last_whole_day
 from vitrina.floor.measures.standing import SORTS, Chain, compose
-from vitrina.floor.setup.shops import layout_changes
+from vitrina.floor.setup.shops import layout_changes, layouts_of, redrawn_since
+from vitrina.product import ShopClock
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.shops import all_shops, newest_change, parse_day, visible_shops
 from vitrina.web.site import Site
@@ -114,9 +116,26 @@ def figures_of(site: Site, shops: Sequence[Shop], period: Period) -> Chain:
 
     def make() -> Chain:
         earlier = before.rows.only(slugs) if before else None
-        return compose(shops, kept.rows.only(slugs), earlier, k_anonymity=site.settings.k_anonymity)
+        moved = moved_shops(site, shops, period) if before else {}
+        return compose(shops, kept.rows.only(slugs), earlier, k_anonymity=site.settings.k_anonymity, moved=moved)
 
     return site.figures.once(key, make, series=("chain", slugs, period))
+
+
+def moved_shops(site: Site, shops: Sequence[Shop], period: Period) -> dict[str, Moved]:
+    """By slug, the shops whose layout changed within the period, the one that it is compared with, or between them."""
+    days = sorted((period.first, period.last, *(period.against or ())))
+    found = {}
+    with site.database.reading() as session:
+        redrawn = set(redrawn_since(session, datetime.combine(days[0], time.min, UTC) - timedelta(days=1)))
+        for shop in shops:
+            if shop.slug in redrawn:
+                clock = ShopClock(shop.timezone, shop.day_starts)
+                began = [clock.business_day(moment) for moment in layout_changes(session, shop.slug)]
+                versions = list(zip(began, layouts_of(session, shop.slug), strict=True))
+                if moved := moved_within(versions, days[0], days[-1]):
+                    found[shop.slug] = moved
+    return found
 
 
 def named_shops(slugs: Sequence[str] | None) -> list[str]:

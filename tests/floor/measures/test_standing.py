@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.floor.layout import Hours
+from vitrina.floor.measures.breaks import Moved, moved_within
 from vitrina.floor.measures.chain import CHAIN, PROFILES, chain_tables
 from vitrina.floor.measures.chainledger import ChainLedger
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
@@ -40,13 +41,14 @@ def busy(story, day, people, *, receipts=0, minor=1000, watched=True):
         story.receipt("12:00", f"{day}-{number}", minor, currency=story.shop.currency)
 
 
-def chain(lake, *stories, k_anonymity=0, against=None):
+def chain(lake, *stories, k_anonymity=0, against=None, moved=None):
     for story in stories:
         if any(story.rows.values()):
             story.store()
     shops = [story.shop for story in stories]
     rows = ChainLedger(lake).read(shops, DAYS[0], DAYS[-1])
-    return compose(shops, rows, ChainLedger(lake).read(shops, *against) if against else None, k_anonymity=k_anonymity)
+    before = ChainLedger(lake).read(shops, *against) if against else None
+    return compose(shops, rows, before, k_anonymity=k_anonymity, moved=moved)
 
 
 def random_day(story, day, chance):
@@ -305,6 +307,33 @@ def test_a_change_is_like_for_like_and_by_the_same_week_days(lake, shop):
     assert np.isnan(footfall.change[1])
     total = found.totals[0]
     assert (total.found.value, total.change.value, total.change.n) == (82.0, 2.0, 1)
+
+
+def test_a_shop_whose_door_was_drawn_anew_is_not_compared_with_itself_nor_counted_in_the_totals_change(lake, shop):
+    stories = [shop("one"), shop("two")]
+    for story in stories:
+        for back in (0, 7):
+            for number, day in enumerate(DAYS):
+                busy(story, day - timedelta(days=back), 10 + number, receipts=3)
+    against = (DAYS[0] - timedelta(days=7), DAYS[-1] - timedelta(days=7))
+
+    found = chain(lake, *stories, against=against, moved={"two": Moved(DAYS[0], frozenset({"entrance"}))})
+
+    for name, compared in [("footfall", False), ("conversion", False), ("average_ticket", True)]:
+        assert np.isfinite(found.columns[name].change).tolist() == [True, compared], name
+        assert found.columns[name].moved.tolist() == [False, not compared], name
+    assert next(total for total in found.totals if total.measure.name == "footfall").change.n == 1
+
+
+def test_a_layout_that_began_among_the_days_compared_tells_what_was_drawn_anew(shop):
+    before = shop("one").shop.layout
+    [*zones, last] = before.zones
+    after = replace(before, layout_id="later", zones=(*zones, replace(last, polygon=((0, 0), (1, 0), (1, 1)))))
+    versions = [(DAYS[0] - timedelta(days=9), before), (DAYS[1], after), (DAYS[2], after)]
+
+    assert moved_within(versions, DAYS[0], DAYS[2]) == Moved(DAYS[2], frozenset({last.kind}))
+    assert moved_within(versions, DAYS[2], DAYS[2]) == Moved(DAYS[2], frozenset())
+    assert moved_within(versions, DAYS[0] - timedelta(days=9), DAYS[0]) is None
 
 
 def test_periods_belong_together_by_whole_weeks_of_the_same_length():

@@ -45,6 +45,32 @@ def _break(day: date, layout_id: str, earlier: Layout | None, later: Layout | No
     return Break(day.isoformat(), layout_id, tuple(changed(earlier, later)), known=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The newest day on which a shop's layout changed among the days compared; kinds of the places drawn anew by then.
+
+    kinds: those of zones, and 'entrance'; empty when nothing that is counted changed.
+    """
+
+    day: date
+    kinds: frozenset[str]
+
+
+def moved_within(versions: Sequence[tuple[date, Layout]], first: date, last: date) -> Moved | None:
+    """versions: the business day on which each layout began, oldest first. None when none began within these days."""
+    steps = [(day, earlier, later) for (_, earlier), (day, later) in pairwise(versions) if first <= day <= last]
+    if not steps:
+        return None
+    kinds = {
+        place.kind
+        for _, earlier, later in steps
+        for slugs in (changed(earlier, later),)
+        for place in (*_counted(earlier), *_counted(later))
+        if place.slug in slugs
+    }
+    return Moved(steps[-1][0], frozenset(kinds))
+
+
 def changed(earlier: Layout, later: Layout) -> list[str]:
     """Slugs of zones and entrance lines that were drawn anew, came or went; a new name alone is no change."""
     before = {place.slug: _drawn(place) for place in _counted(earlier)}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures import figures as notes
+from vitrina.floor.measures.breaks import Moved
 from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES, SALES, ChainMeasure, Parts
 from vitrina.floor.measures.chainrows import WATCHED_ENOUGH, ChainRows, Floats, Mask
 from vitrina.worth import daily
@@ -29,12 +30,22 @@ UNRANKED: Standing = "unranked"
 FEWEST_RANKED = 3
 """With fewer shops the median is a shop itself, and says which."""
 
+COUNTED_AT: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("footfall", "conversion", "shopper_yield"), frozenset({"entrance"})),
+    "dwell_section": frozenset({"section"}),
+    "dwell_promo": frozenset({"promo"}),
+    "stopping_power": frozenset({"section", "promo"}),
+    **dict.fromkeys(("queue_wait_p90", "abandonment"), frozenset({"queue"})),
+}
+"""The kinds of places that a measure is made at: when one was drawn anew, before and after are not compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One measure of every shop; arrays are (shops,), NaN where nothing is known or shown, and `notes` says why.
 
-    made: of which days; it may know more than may be shown.
+    made: of which days; it may know more than may be shown. moved: whose places were drawn anew, so that nothing is
+    compared with the days before.
     series: (shops, days), NaN where a day has no value or too few people. medians: of the ranked shops, by currency
     for money and under '' for everything else. ranked: how many those are.
     """
@@ -48,6 +59,7 @@ class Column:
     change: Floats
     change_low: Floats
     change_high: Floats
+    moved: Mask
     standing: tuple[Standing, ...]
     notes: tuple[str, ...]
     series: Floats
@@ -69,7 +81,10 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A period of the shops that somebody may see. whole: (shops, days) that were watched well enough to compare."""
+    """A period of the shops that somebody may see. whole: (shops, days) that were watched well enough to compare.
+
+    moved: where each shop's layout changed among the days compared.
+    """
 
     shops: tuple[Shop, ...]
     days: tuple[date, ...]
@@ -82,6 +97,7 @@ class Chain:
     unseen: Mask
     whole: Mask
     simulated: Mask
+    moved: tuple[Moved | None, ...]
 
     def order(self, sort: str, measure: str) -> list[int]:
         """Places of the shops sorted by 'name', 'value', 'change' or 'watched', downwards with a '-' before it.
@@ -111,8 +127,19 @@ class Chain:
 SORTS = ("name", "value", "change", "watched")
 
 
-def compose(shops: Sequence[Shop], rows: ChainRows, before: ChainRows | None, *, k_anonymity: int) -> Chain:
-    """rows, before: of exactly these shops, in this order. before: the period to compare with."""
+def compose(
+    shops: Sequence[Shop],
+    rows: ChainRows,
+    before: ChainRows | None,
+    *,
+    k_anonymity: int,
+    moved: Mapping[str, Moved] | None = None,
+) -> Chain:
+    """rows, before: of exactly these shops, in this order. before: the period to compare with.
+
+    moved: by slug, the shops whose layout changed within both periods or between them.
+    """
+    breaks = tuple((moved or {}).get(shop.slug) for shop in shops)
     watched = rows.watched_share
     partly, unseen = watched < WATCHED_ENOUGH, rows.unseen
     paired = before is not None and belong_together(rows.days, before.days)
@@ -120,7 +147,9 @@ def compose(shops: Sequence[Shop], rows: ChainRows, before: ChainRows | None, *,
     for measure in CHAIN_MEASURES.values():
         parts, earlier = measure.parts(rows), measure.parts(before) if before else None
         hidden = _hidden(parts, k_anonymity)
-        column = _column(measure, parts, earlier, paired=paired, k_anonymity=k_anonymity)
+        places = COUNTED_AT.get(measure.name, frozenset())
+        apart = np.array([each is not None and bool(each.kinds & places) for each in breaks], dtype=bool)
+        column = _column(measure, parts, earlier, apart, paired=paired, k_anonymity=k_anonymity)
         column = replace(column, notes=_notes(measure, rows, column, hidden, k_anonymity))
         columns[measure.name] = _stand(column, shops, eligible=~(partly | unseen) & np.isfinite(column.low))
         totals += _totals(measure, shops, parts, earlier, column, paired=paired)
@@ -136,6 +165,7 @@ def compose(shops: Sequence[Shop], rows: ChainRows, before: ChainRows | None, *,
         unseen=unseen,
         whole=rows.whole,
         simulated=rows.simulated,
+        moved=breaks,
     )
 
 
@@ -187,14 +217,16 @@ def _hidden(parts: Parts, k_anonymity: int) -> Mask:
     return np.asarray((people > 0) & (people < k_anonymity))
 
 
-def _column(measure: ChainMeasure, parts: Parts, earlier: Parts | None, *, paired: bool, k_anonymity: int) -> Column:
+def _column(
+    measure: ChainMeasure, parts: Parts, earlier: Parts | None, moved: Mask, *, paired: bool, k_anonymity: int
+) -> Column:
     hidden = _hidden(parts, k_anonymity)
     found = bounds(measure, parts.daily)
     nothing = np.full(len(hidden), np.nan)
     change = daily.Bounds(nothing, nothing, nothing)
     if earlier is not None:
         change = daily.difference(parts.daily, earlier.daily, paired=paired)
-    unknown = hidden | _hidden(earlier, k_anonymity) if earlier else hidden
+    unknown = hidden | moved | _hidden(earlier, k_anonymity) if earlier else hidden
 
     def shown(values: Floats, which: Mask = hidden) -> Floats:
         return np.where(which, np.nan, values)
@@ -209,6 +241,7 @@ def _column(measure: ChainMeasure, parts: Parts, earlier: Parts | None, *, paire
         change=shown(change.value, unknown),
         change_low=shown(change.low, unknown),
         change_high=shown(change.high, unknown),
+        moved=moved,
         standing=tuple(UNRANKED for _ in hidden),
         notes=("",) * len(hidden),
         series=np.where(suppress(parts.counts, k_anonymity) | hidden[:, None], np.nan, parts.by_day),

@@ -159,6 +159,12 @@ def layout_changes(session: Session, slug: str) -> list[datetime]:
     return list(session.scalars(moments.order_by(LayoutVersion.valid_from)))
 
 
+def redrawn_since(session: Session, since: datetime) -> list[str]:
+    """Slugs of the shops with a version of their layout that began then or later and was not their first."""
+    versions = sa.select(LayoutVersion.shop_slug).group_by(LayoutVersion.shop_slug)
+    return list(session.scalars(versions.having(sa.func.count() > 1, sa.func.max(LayoutVersion.valid_from) >= since)))
+
+
 def load_version(session: Session, slug: str, layout_id: str) -> Shop:
     """The shop as it was under one version of its layout, or as it is when that version is gone."""
     row, version = session.get(ShopRow, slug), session.get(LayoutVersion, layout_id)

@@ -46,6 +46,7 @@ class ShopLine:
     change: str
     swing: str
     clear: bool
+    moved: str
     bar: Markup
     line: Markup
     standing: str
@@ -253,6 +254,7 @@ def _line(
         change=change,
         swing=swing,
         clear=clear,
+        moved=moved_text(words, chain, column, place),
         bar=_bar(shop, column, place, top, f"{shop.name}: {value}" + (f" ({interval})" if interval else "")),
         line=small_line(series, top=max((v for v in series if v is not None), default=0.0), label=by_day),
         multiple=small_line(series, top=top, label=by_day, middle=_middle(shop, column), height_px=64),
@@ -265,6 +267,15 @@ def _line(
             told(words, other, chain.columns[other.name].value[place], shop.currency) for other in others
         ],
     )  # fmt: skip
+
+
+def moved_text(words: Words, chain: Chain, column: Column, place: int) -> str:
+    """That the layout changed among the days compared, and whether the change is told in spite of it."""
+    if (found := chain.moved[place]) is None:
+        return ""
+    _, day = words.gettext, words.day(found.day, form="d MMM")
+    text = _("new layout on {day}: not compared") if column.moved[place] else _("new layout on {day}")
+    return text.format(day=day)
 
 
 def standing_text(words: Words, chain: Chain, column: Column, place: int) -> str:
