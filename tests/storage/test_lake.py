@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -78,6 +80,17 @@ def test_a_table_from_before_checkpoints_more_often_once_it_is_compacted(
     make_lake().compact(grace_s=0.0)
     assert DeltaTable(table).metadata().configuration["delta.checkpointInterval"] == "20"
     assert ids(make_lake()) == event_ids(range(4))
+
+
+def test_a_table_made_when_a_column_was_described_otherwise_takes_rows(
+    lake: Lake, row: Row, tmp_path: Path, spec: TableSpec
+) -> None:
+    lake.append("sightings", [row(1)], writer_id="w", batch_no=1)
+    fields = [field.with_metadata({"comment": f"now: {field.name}"}) for field in spec.schema]
+    later = Lake(tmp_path / "lake", tables={"sightings": replace(spec, schema=pa.schema(fields))})
+    later.append("sightings", [row(2)], writer_id="w", batch_no=2)
+    later.compact(grace_s=0.0)
+    assert ids(later) == ["event-1", "event-2"]
 
 
 def test_views_of_many_files_are_few(lake: Lake, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,10 +150,12 @@ def prepare(settings: Settings) -> None:
 
 _ALLOCATORS = {
     "MALLOC_ARENA_MAX": "2",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     "_RJEM_MALLOC_CONF": "narenas:2,lg_tcache_max:10,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true",
 }
-"""glibc's, and the one that delta-rs brings (jemalloc). Both keep several heaps for each core and what each thread gave
-back, which the others do not get: over months, a process with many threads would grow by what lies idle in them."""
+"""glibc's, which Arrow then uses too, and the one that delta-rs brings (jemalloc). Each keeps several heaps for each
+core and what each thread gave back, which the others do not get: over months, a process with many threads would grow by
+what lies idle in them."""
 
 
 def supervise(settings: Settings, environ: Mapping[str, str], *, is_demo: bool) -> None:

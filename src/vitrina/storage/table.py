@@ -45,9 +45,11 @@ class TableSpec:
         return pa.schema([*self.schema, *copies])
 
     def with_partitions(self, rows: pa.Table) -> pa.Table:
-        for name in self.partition_by:
-            rows = rows.append_column(self.stored_schema.field(PARTITION_MARK + name), rows.column(name))
-        return rows
+        """Rows as they are appended: without comments, as Delta refuses one that differs from the table's own, and a
+        table keeps those that it was made with.
+        """
+        columns = [*rows.columns, *(rows.column(name) for name in self.partition_by)]
+        return pa.table(columns, schema=pa.schema([field.remove_metadata() for field in self.stored_schema]))
 
 
 def comment_of(field: pa.Field) -> str:
