@@ -93,6 +93,13 @@ def test_a_table_made_when_a_column_was_described_otherwise_takes_rows(
     assert ids(later) == ["event-1", "event-2"]
 
 
+def test_nothing_is_kept_of_files_that_were_read(lake: Lake, row: Row) -> None:
+    for number in range(5):
+        lake.append("sightings", [row(number)], writer_id="w", batch_no=number)
+        assert ids(lake) == event_ids(range(number + 1))
+    assert lake.run("SELECT sum(memory_usage_bytes) AS kept FROM duckdb_memory()").to_pylist() == [{"kept": 0}]
+
+
 def test_views_of_many_files_are_few(lake: Lake, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vitrina.storage.lake._FILES_IN_VIEWS", 40)
     monkeypatch.setattr("vitrina.storage.lake._LEAST_VIEWS_KEPT", 3)

@@ -30,6 +30,8 @@ def open_duckdb(*, memory_mb: int, threads: int | None) -> duckdb.DuckDBPyConnec
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "python_enable_replacements": False,
+        # It keeps nothing of local files but a kilobyte for each that was ever read, for as long as the process lives.
+        "enable_external_file_cache": False,
         "memory_limit": f"{memory_mb}MB",
         "temp_directory": "",
     }
