@@ -77,6 +77,56 @@ def test_the_last_of_point_and_comma_is_the_decimal_one(text: str, minor: int) -
     assert found.total == Money(minor, "EUR")
 
 
+@pytest.mark.parametrize(
+    ("others", "text", "currency", "minor"),
+    [
+        (("12,50",), "1.234", "EUR", 123400),
+        (("12.50",), "1.234", "EUR", 123),
+        (("12.50",), "1,234", "EUR", 123400),
+        (("1.234.567",), "-1.234", "EUR", -123400),
+        (("0.500",), "12.500", "EUR", 1250),
+        (("1 234.500",), "12.500", "EUR", 1250),
+        ((), "1.234", "KWD", 1234),
+        ((), "1,234", "BHD", 1234),
+        (("1.234,500",), "1.234", "KWD", 1234000),
+    ],
+)
+def test_an_amount_that_may_be_read_in_two_ways_is_read_as_the_files_others(
+    others: tuple[str, ...], text: str, currency: str, minor: int
+) -> None:
+    lines = "".join(f"{n};2026-07-01 12:30;{one};{currency}\n" for n, one in enumerate((text, *others)))
+
+    found = read(f"receipt_id;t;total;currency\n{lines}")
+
+    assert isinstance(found[0], Receipt)
+    assert found[0].total == Money(minor, currency)
+    assert len(found) == 1 + len(others)
+
+
+@pytest.mark.parametrize("others", [(), ("12",), ("free. 1,50",), ("12.50", "12,50")])
+@pytest.mark.parametrize("text", ["1.234", "1,234", "-1.234"])
+def test_an_amount_that_may_be_read_in_two_ways_is_left_out_where_the_others_do_not_tell(
+    others: tuple[str, ...], text: str
+) -> None:
+    lines = "".join(f"{n};2026-07-01 12:30;{one}\n" for n, one in enumerate((text, *others)))
+
+    wrong = read(f"receipt_id;t;total\n{lines}")[0]
+
+    assert isinstance(wrong, Rejected)
+    assert wrong.reason.startswith(f"total: '{text}' may be {text.replace(',', '.')} or ")
+    assert "1234, and the file's other amounts do not tell which; write it with two decimals" in wrong.reason
+
+
+def test_between_commas_a_comma_is_before_thousands_and_a_point_alone_may_be_too() -> None:
+    amounts, header = ('"1,234"', "1.234"), "receipt_id,t,total\n"
+    found = read(header + "".join(f"{n},2026-07-01 12:30,{one}\n" for n, one in enumerate(amounts)))
+    settled = read(header + "".join(f"{n},2026-07-01 12:30,{one}\n" for n, one in enumerate((*amounts, "9.90"))))
+
+    assert [one.total.minor for one in found if isinstance(one, Receipt)] == [123400]
+    assert [one.line for one in found if isinstance(one, Rejected)] == [3]
+    assert [one.total.minor for one in settled if isinstance(one, Receipt)] == [123400, 123, 990]
+
+
 def test_a_header_without_what_is_needed_says_which_and_how_to_name_it() -> None:
     with pytest.raises(InputError, match=r"only Bon, t\. Say which it is: --column total=NAME"):
         read("Bon,t\n", receipt_id="Bon")

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from vitrina.errors import InputError
@@ -24,9 +25,12 @@ COLUMNS = (*NEEDED, "currency", "items", "revision")
 DELIMITERS = ",;\t|"
 DAY_FIRST = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M")
 LONGEST_ID = 200
+_Row: TypeAlias = dict[str | Any, str | Any]
 
 _AMOUNT = re.compile(r"[+-]?(?=\.?\d)(\d{1,3}(,\d{2,3})*,\d{3}|\d*)(\.\d*)?", re.ASCII)
 """With a decimal point, and commas, if any, before thousands; 1,23,456 is how India writes it."""
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+"""1.234 is a little more than one, or more than a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class _Marks:
+    """How a file writes amounts. comma: a comma alone may be the decimal one. decimal: which is, where amounts tell."""
+
+    comma: bool
+    decimal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the lake holds of a receipt: its highest revision."""
 
@@ -64,31 +76,44 @@ def read_receipts(text: str, shop: Shop, *, columns: Mapping[str, str] | None = 
     """The lines of a CSV file with a header, each as a receipt or with the reason why it is none.
 
     columns: our name → the file's, where they differ; `"t": "date+time"` joins two columns. Without a zone a time is
-    the shop's own. Amounts may have a decimal comma where the file is not separated by commas.
+    the shop's own. Amounts may have a decimal comma where the file is not separated by commas; one that may be read in
+    two ways is read as the file's others are.
     Raises InputError when the header does not name what is needed.
     """
-    header = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=header.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
     try:
-        names = _names(reader.fieldnames or [], columns or {})
+        names = _names(csv.DictReader(io.StringIO(text), delimiter=delimiter).fieldnames or [], columns or {})
     except csv.Error as error:
         raise InputError(f"line 1: expected a header of column names: {error}") from error
-    comma = delimiter != ","
+    marks = _marks(
+        (_value(row, names, "total") for _, row in _lines(text, delimiter) if isinstance(row, dict)), delimiter
+    )
+    for line, row in _lines(text, delimiter):
+        try:
+            yield Rejected(line, row) if isinstance(row, str) else _receipt(row, names, shop, marks=marks, line=line)
+        except InputError as error:
+            yield Rejected(line, str(error))
+
+
+def _lines(text: str, delimiter: str) -> Iterator[tuple[int, _Row | str]]:
+    """Each line below the header with its number, or why it is none."""
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     while True:
         try:
             row = next(reader, None)
-            if row is None:
-                return
-            if any(row.get(None) or ()):
-                raise InputError(
-                    f"expected the header's {len(reader.fieldnames or ())} columns, got more; "
-                    f"put quotes round a value that has a {delimiter!r} in it"
-                )
-            if any(row.values()):
-                yield _receipt(row, names, shop, comma=comma, line=reader.line_num)
-        except (InputError, csv.Error) as error:
-            yield Rejected(reader.line_num, str(error))
+        except csv.Error as error:
+            yield reader.line_num, str(error)
+            continue
+        if row is None:
+            return
+        if any(row.get(None) or ()):
+            yield (
+                reader.line_num,
+                f"expected the header's {len(reader.fieldnames or ())} columns, got more; "
+                f"put quotes round a value that has a {delimiter!r} in it",
+            )
+        elif any(row.values()):
+            yield reader.line_num, row
 
 
 def by_receipt(found: Iterable[Receipt], *, per_item: bool) -> Iterator[Receipt | Rejected]:
@@ -162,13 +187,13 @@ def _names(header: Iterable[str], columns: Mapping[str, str]) -> dict[str, tuple
     return {ours: theirs for ours, theirs in names.items() if all(name in there for name in theirs)}
 
 
-def _receipt(
-    row: Mapping[str | None, Any], names: Mapping[str, tuple[str, ...]], shop: Shop, *, comma: bool, line: int
-) -> Receipt:
-    def value(ours: str) -> str:
-        cells = {(name or "").strip(): cell for name, cell in row.items()}
-        return " ".join((cells[name] or "").strip() for name in names.get(ours, ()))
+def _value(row: _Row, names: Mapping[str, tuple[str, ...]], ours: str) -> str:
+    cells = {(name or "").strip(): cell for name, cell in row.items()}
+    return " ".join((cells[name] or "").strip() for name in names.get(ours, ()))
 
+
+def _receipt(row: _Row, names: Mapping[str, tuple[str, ...]], shop: Shop, *, marks: _Marks, line: int) -> Receipt:
+    value = partial(_value, row, names)
     currency = check_currency(value("currency").upper() or shop.currency)
     receipt_id = value("receipt_id")
     if not receipt_id or len(receipt_id) > LONGEST_ID:
@@ -176,7 +201,7 @@ def _receipt(
     return Receipt(
         receipt_id=receipt_id,
         t=_moment(value("t"), shop),
-        total=Money.parse(_amount(value("total"), comma=comma), currency),
+        total=Money.parse(_amount(value("total"), currency, marks), currency),
         items=_whole("items", value("items")),
         revision=_whole("revision", value("revision")),
         line=line,
@@ -205,17 +230,61 @@ def _moment(text: str, shop: Shop) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _amount(text: str, *, comma: bool) -> str:
-    """Without thousands separators, and with a decimal point.
+def _marks(amounts: Iterable[str], delimiter: str) -> _Marks:
+    """What a file's amounts tell together: nothing where none tells, or where some tell one thing and some another."""
+    comma, told = delimiter != ",", set()
+    for text in amounts:
+        plain = _plain(text)
+        mark = _own_mark(plain, comma=comma) if "." in plain or "," in plain else None
+        if mark and _AMOUNT.fullmatch(_pointed(plain, mark)):
+            told.add(mark)
+    return _Marks(comma, told.pop() if len(told) == 1 else None)
 
-    Where a point and a comma stand, the last is the decimal one; a comma alone is it where `comma` says so.
-    """
-    plain = re.sub(r"[\s\u00a0\u202f'’]", "", text)
-    if "," in plain and (plain.rfind(",") > plain.rfind(".") if "." in plain else comma):
-        plain = plain.translate(str.maketrans(",.", ".,"))
-    if not _AMOUNT.fullmatch(plain):
+
+def _amount(text: str, currency: str, marks: _Marks) -> str:
+    """Without thousands separators, and with a decimal point."""
+    plain = _plain(text)
+    mark = _own_mark(plain, comma=marks.comma) or _settled_mark(plain, currency, marks)
+    pointed = _pointed(plain, mark)
+    if not _AMOUNT.fullmatch(pointed):
         raise InputError(f"total: expected an amount such as 12.50, got {text!r}")
-    return plain.replace(",", "")
+    return pointed.replace(",", "")
+
+
+def _own_mark(plain: str, *, comma: bool) -> str | None:
+    """Which of point and comma is the decimal one, by this amount alone; None where it may be read in two ways.
+
+    Where both stand, the last; what stands twice is before thousands; a comma alone is it where `comma` says so.
+    """
+    if _EITHER.fullmatch(plain):
+        return None
+    if "." in plain and "," in plain:
+        return max(".,", key=plain.rfind)
+    return "," if plain.count(".") > 1 or (comma and plain.count(",") == 1) else "."
+
+
+def _settled_mark(plain: str, currency: str, marks: _Marks) -> str:
+    """Of an amount such as 1.234: by the file's others, or by a currency that has three decimals, else InputError."""
+    if marks.decimal:
+        return marks.decimal
+    if "," in plain and not marks.comma:
+        return "."
+    if Money(1000, currency).major == 1:
+        return "," if "," in plain else "."
+    small, large = plain.replace(",", "."), re.sub("[.,]", "", plain)
+    raise InputError(
+        f"total: {plain!r} may be {small} or {large}, and the file's other amounts do not tell which; "
+        "write it with two decimals, or without a mark before thousands"
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s\u00a0\u202f'’]", "", text)
+
+
+def _pointed(plain: str, mark: str) -> str:
+    """With a point before decimals, and commas before thousands."""
+    return plain.translate(str.maketrans(",.", ".,")) if mark == "," else plain
 
 
 def _whole(name: str, text: str) -> int:
