@@ -189,6 +189,39 @@ def test_the_only_one_who_was_served_tells_nobody_how_long_they_waited(story):
     assert (queue.wait_median.value, queue.abandonment.n) == (None, 7)
 
 
+def test_few_who_queue_again_and_again_are_few(story):
+    for number, person in enumerate(PEOPLE[:5]):
+        story.wait(f"11:0{number}", person, 300.0, "abandoned")
+    for hour in range(12, 17):
+        story.wait(f"{hour}:00", "ann", 33.0)
+    day = story.figures(k_anonymity=5)
+    (queue,) = day.queues
+    for median, p90, abandonment in (
+        (queue.wait_median, queue.wait_p90, queue.abandonment),
+        tuple(day.figures[name] for name in ("queue_wait_median", "queue_wait_p90", "abandonment")),
+    ):
+        assert {(hidden.value, hidden.n, hidden.note) for hidden in (median, p90)} == {
+            (None, None, "fewer than 5 people: not shown")
+        }
+        assert (abandonment.value, abandonment.n) == (0.5, 10)  # waits of five people
+
+
+def test_the_length_of_a_queue_that_one_person_made_is_not_shown(story):
+    for hour in range(11, 17):
+        story.wait(f"{hour}:00", "ann", 60.0)
+    (queue,) = story.figures(k_anonymity=5).queues
+    assert (queue.length_max.value, queue.length_mean.value, queue.abandonment.value) == (None, None, None)
+
+
+def test_a_day_on_which_few_queued_often_is_not_compared_with(story):
+    for weeks, people in ((1, PEOPLE[:1]), (0, PEOPLE)):
+        story.on(DAY - timedelta(weeks=weeks)).watch("10:00", "18:00")
+        for number in range(6):
+            story.wait(f"1{number + 1}:00", people[number % len(people)], 30.0)
+    (queue,) = story.figures(k_anonymity=5).queues
+    assert (queue.wait_median.value, queue.wait_median.change) == (30.0, None)
+
+
 def test_many_visits_of_one_person_are_one_person(story):
     for minute in range(6):
         story.visit(f"11:{2 * minute:02}", "ann", "shelf", 10.0)

@@ -277,6 +277,41 @@ def test_what_is_about_few_people_is_hidden_however_many_visits_they_made(story)
     assert figures(story, DAY, k=5, shop=alone).figures["dwell_median"].now.value is None
 
 
+def test_waits_are_hidden_by_the_people_behind_them_and_counted_as_waits(story):
+    for back in range(2):
+        story.on(DAY - timedelta(days=back)).watch("10:00", "18:00")
+        for number in range(6):
+            story.wait(f"1{number}:00", f"p{number % 2}", 30.0)
+            story.wait(f"1{number}:30", f"p{number % 3}", 200.0, "abandoned")
+    story.store()
+    names = ("queue_wait_median", "queue_wait_p90", "abandonment")
+
+    day = figures(story, DAY, k=5)
+    of_queue = asdict(day.queues[0])
+    told = [of_queue[name]["now"]["value"] for name in ("joined", "length_max", "length_mean", "wait_median")]
+    assert told == [None] * 4
+    assert {day.figures[name].now.value for name in names} == {None}
+
+    both = figures(story, DAY - timedelta(days=1), DAY, k=5)
+    assert [both.figures[name].now.n for name in names] == [None, None, 24]  # 2 · 2 were served, 2 · 3 joined
+    assert both.queues[0].abandonment.now.value == 0.5
+    assert both.queues[0].joined.now.value == 24
+    assert figures(story, DAY - timedelta(days=1), DAY, k=4).queues[0].wait_p90.now.n == 12
+
+
+def test_who_stands_in_two_queues_is_one_person(story):
+    tills = next(zone for zone in story.shop.layout.zones if zone.kind == "queue")
+    other = replace(tills, slug="express", name="Express")
+    shop = replace(story.shop, layout=replace(story.shop.layout, zones=(*story.shop.layout.zones, other)))
+    for number in range(3):
+        story.wait("11:00", f"p{number}", 30.0)
+        story.wait("12:00", f"p{number}", 30.0)
+        story.rows["waits"][-1]["zone_id"] = "express"
+    story.store()
+    assert figures(story, DAY, k=4, shop=shop).figures["queue_wait_median"].now.value is None
+    assert figures(story, DAY, k=3, shop=shop).figures["queue_wait_median"].now.n == 6
+
+
 def test_an_empty_period_has_figures_without_values(story):
     found = figures(story, DAY - timedelta(days=6), DAY, (DAY - timedelta(days=13), DAY - timedelta(days=7)))
     assert found.figures["footfall"].now.value == 0

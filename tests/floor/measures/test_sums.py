@@ -130,6 +130,13 @@ def test_doors_street_stops_queues_and_sales_add_up_to_the_days_page(story, seed
     for row in asked(story, "queues"):
         assert row["served"] + row["abandoned"] == day.queues[0].abandonment.n
         assert len(row["wait_s"] or []) == row["served"]
+    waits = story.lake.expr("waits").to_pyarrow().to_pylist()
+    for row in asked(story, "queuers"):
+        here = [wait for wait in waits if row["zone_id"] in ("", wait["zone_id"])]
+        assert (row["joined"], row["served"], row["ended"]) == tuple(
+            len({wait["person_id"] for wait in here if wait["outcome"] in outcomes})
+            for outcomes in (("served", "abandoned", "unknown"), ("served",), ("served", "abandoned"))
+        )
     bought = sum(row["receipts"] for row in asked(story, "sales"))
     assert bought == (day.figures["average_ticket"].n or 0)
 
@@ -239,6 +246,19 @@ def test_a_file_that_cannot_be_read_is_made_again(story, book, tmp_path):
     (kept,) = tmp_path.glob("sums/*/*.arrow")
     kept.write_bytes(kept.read_bytes()[:100])
     assert entries(read(book, story)) == {"2026-03-10": 1}
+
+
+def test_what_was_kept_when_there_was_one_sum_less_is_made_again(story, book, tmp_path):
+    story.enter("11:00", "ann")
+    story.wait("11:00", "ann", 30.0)
+    story.store()
+    read(book, story)
+    (kept,) = tmp_path.glob("sums/*/*.arrow")
+    marks, tables = sumsfile.load(kept, ledger._schemas())
+    sumsfile.store(kept, {name: rows for name, rows in tables.items() if name != "queuers"}, marks)
+
+    assert sorted(read(book, story)["queuers"]["zone_id"].to_pylist()) == ["", "tills"]
+    assert sumsfile.load(kept, ledger._schemas())[1]["queuers"].num_rows == 2
 
 
 def test_a_disk_that_is_full_and_a_process_that_was_killed_leave_nothing_behind(story, book, tmp_path, monkeypatch):

@@ -76,6 +76,17 @@ def test_how_long_few_served_had_waited_is_empty(story: Any, ask: Any) -> None:
     ]
 
 
+def test_waits_of_one_person_are_about_one_person(story: Any, ask: Any) -> None:
+    for minute in range(6):
+        story.wait(f"10:0{minute}", "p0", 77.0)
+    for person in PEOPLE[1:4]:
+        story.wait("10:05", person, 300.0, "abandoned")
+
+    assert [(row["joined"], row["served"], row["abandoned"], row["wait_median_s"]) for row in ask("queues")] == [
+        (None, None, None, None)
+    ]
+
+
 def test_a_step_that_few_people_took_is_no_row(story: Any, ask: Any) -> None:
     for person in PEOPLE[:5]:
         story.visit("10:05", person, "shelf", 5.0)

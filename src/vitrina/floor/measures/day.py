@@ -168,14 +168,14 @@ DWELLS = ("dwell_median", "dwell_p90")
 
 def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[str, Figure]:
     before = [estimates.headline(day) for day in earlier]
-    stayed = [estimates.people_in_zones(day) for day in (today, *earlier)]
+    people = [_people(day) for day in (today, *earlier)]
     found = {
         name: shown.figure(
             name,
             UNITS[name],
             estimate,
             [each[name] for each in before],
-            people=stayed if name in DWELLS else (),
+            people=[each[name] for each in people] if name in people[0] else (),
             note=_note(name, today, estimate),
         )
         for name, estimate in estimates.headline(today).items()
@@ -183,6 +183,11 @@ def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[
     if today.purchases.any():
         return found
     return found | {name: Figure(name, None, UNITS[name], None, note=figures.NO_RECEIPTS) for name in SALES}
+
+
+def _people(day: ShopDay) -> dict[str, int]:
+    """Whom the figures are about that stand on visits or waits, of which one person may have several."""
+    return dict.fromkeys(DWELLS, estimates.people_in_zones(day)) | estimates.people_waiting(day.rows.waits)
 
 
 def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
@@ -304,13 +309,13 @@ def _zone(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay])
 
 
 def _queue(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay]) -> QueueDay:
-    (joined, found), *before = (estimates.queue(day, place.slug) for day in (today, *earlier))
+    (about, found), *before = (estimates.queue(day, place.slug) for day in (today, *earlier))
+    joined = len(today.rows.waits.in_zone(place.slug).t)
 
     def figure(name: str, unit: str, estimate: str) -> Figure:
-        of_all = estimate.startswith("length")
-        people = [joined, *(people for people, _ in before)] if of_all else ()
+        people = [about[estimate], *(people[estimate] for people, _ in before)]
         shown_one = shown.figure(name, unit, found[estimate], [each[estimate] for _, each in before], people=people)
-        return replace(shown_one, n=joined) if of_all and shown_one.n else shown_one
+        return replace(shown_one, n=joined) if estimate.startswith("length") and shown_one.n else shown_one
 
     return QueueDay(
         zone=place.slug,

@@ -153,6 +153,13 @@ def waiting(waits: Waits) -> dict[str, Estimate]:
     }
 
 
+def people_waiting(waits: Waits) -> dict[str, int]:
+    """How many persons each estimate of `waiting` is about; each may have joined several times."""
+    served = len(np.unique(waits.person[waits.served]))
+    ended = len(np.unique(waits.person[waits.served | waits.abandoned]))
+    return {"queue_wait_median": served, "queue_wait_p90": served, "abandonment": ended}
+
+
 def zone(day: ShopDay, zone_id: str) -> tuple[int, dict[str, Estimate]]:
     """The number of distinct visitors of one zone, and the estimates about them."""
     visits = day.rows.visits.in_zones((zone_id,))
@@ -177,10 +184,14 @@ def _exposure(visitors: int, footfall: int) -> Estimate:
     return Ratio(np.array([float(visitors)]), np.array([float(footfall)]))
 
 
-def queue(day: ShopDay, zone_id: str) -> tuple[int, dict[str, Estimate]]:
-    """How many joined one queue, whatever became of them, and the estimates about them."""
+def queue(day: ShopDay, zone_id: str) -> tuple[dict[str, int], dict[str, Estimate]]:
+    """Of one queue: how many persons each estimate is about, and the estimates.
+
+    Its length is about everybody who joined, whatever became of them.
+    """
     waits = day.rows.waits.in_zone(zone_id)
-    return len(waits.t), {
+    joined = len(np.unique(waits.person))
+    return {"length_max": joined, "length_mean": joined, **people_waiting(waits)}, {
         "length_max": Count(longest_queue(waits.t, waits.ended)),
         "length_mean": Ratio(day.by_hour(waits.t, waits.wait_s), day.open_s_by_hour),
         **waiting(waits),

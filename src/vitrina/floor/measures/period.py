@@ -14,7 +14,7 @@ some were not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -41,6 +41,7 @@ from vitrina.floor.measures.ledger import Ledger, Sums
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import Floats
 from vitrina.floor.measures.stretch import Stretch, stretch
+from vitrina.floor.measures.sums import ANY
 from vitrina.worth.days import ENOUGH, DayQuantile, DayRatio
 from vitrina.worth.estimate import Count, Estimate, Mean
 
@@ -313,22 +314,34 @@ def _ticket(part: Stretch) -> Estimate:
 
 
 def _waits(asked: _Period, zone: str | None, comparable: bool) -> dict[str, Compared]:
+    """Their n counts waits; whether they are shown is decided by the persons who waited."""
     where = {"zone_id": zone} if zone else None
 
     def abandoned(part: Stretch) -> Estimate:
         left, served = (part.count("queues", column, where) for column in ("abandoned", "served"))
         return share(left, left + served)
 
-    compared = asked.compared
+    def wait(name: str, q: float) -> Compared:
+        return asked.compared.figure(
+            name,
+            "s",
+            lambda part: quantile(part, "queues", "wait_s", q, where),
+            people=_queuers("served", zone),
+            comparable=comparable,
+        )
+
     return {
-        "queue_wait_median": compared.figure(
-            "queue_wait_median", "s", lambda part: quantile(part, "queues", "wait_s", 0.5, where), comparable=comparable
+        "queue_wait_median": wait("queue_wait_median", 0.5),
+        "queue_wait_p90": wait("queue_wait_p90", 0.9),
+        "abandonment": asked.compared.figure(
+            "abandonment", "share", abandoned, people=_queuers("ended", zone), comparable=comparable
         ),
-        "queue_wait_p90": compared.figure(
-            "queue_wait_p90", "s", lambda part: quantile(part, "queues", "wait_s", 0.9, where), comparable=comparable
-        ),
-        "abandonment": compared.figure("abandonment", "share", abandoned, comparable=comparable),
     }
+
+
+def _queuers(column: str, zone: str | None) -> Callable[[Stretch], float]:
+    """Persons of one queue, or of any, each counted once a day."""
+    return lambda part: float(part.count("queuers", column, {"zone_id": zone or ANY}).sum())
 
 
 # Days and places ---------------------------------------------------------------------------------------------------
@@ -400,8 +413,8 @@ def _zone(asked: _Period, zone: Zone) -> ZonePeriod:
 def _queue(asked: _Period, zone: Zone) -> QueuePeriod:
     compared, where, here = asked.compared, {"zone_id": zone.slug}, asked.same(zone.slug)
 
-    def joined(part: Stretch) -> float:
-        return float(part.count("queues", "joined", where).sum())
+    def joined(part: Stretch) -> Floats:
+        return part.count("queues", "joined", where)
 
     def longest(part: Stretch) -> Estimate:
         return Count(round(float(part.count("queue_length", "value", where).max(initial=0))))
@@ -409,17 +422,18 @@ def _queue(asked: _Period, zone: Zone) -> QueuePeriod:
     def mean(part: Stretch) -> Estimate:
         return DayRatio(part.count("queues", "waited_s", where)[part.counted], part.open_s[part.counted])
 
+    people = _queuers("joined", zone.slug)
     waits = _waits(asked, zone.slug, here)
     return QueuePeriod(
         zone=zone.slug,
         name=zone.name,
         joined=compared.figure(
-            "queue_joined", "people", lambda part: total(part.count("queues", "joined", where)), comparable=False
+            "queue_joined", "people", lambda part: total(joined(part)), people=people, comparable=False
         ),
-        length_max=compared.figure("queue_length", "people", longest, people=joined, comparable=False),
+        length_max=compared.figure("queue_length", "people", longest, people=people, comparable=False),
         length_mean=_counted(
-            compared.figure("queue_length_mean", "people", mean, people=joined, comparable=here),
-            round(joined(compared.now)),
+            compared.figure("queue_length_mean", "people", mean, people=people, comparable=here),
+            round(float(joined(compared.now).sum())),
         ),
         wait_median=waits["queue_wait_median"],
         wait_p90=waits["queue_wait_p90"],
@@ -428,7 +442,7 @@ def _queue(asked: _Period, zone: Zone) -> QueuePeriod:
 
 
 def _counted(figure: Compared, n: int) -> Compared:
-    """The same, standing on so many people and not on seconds."""
+    """The same, standing on so many waits and not on seconds."""
     return Compared(replace(figure.now, n=None if figure.now.n is None else n), figure.before)
 
 

@@ -1,7 +1,7 @@
 """The rows of a few days of one shop: one query per table, then NumPy columns by day.
 
-Strings become small integers: `person` is the same code in crossings and visits, `zone` and `camera` are places in
-the tuple of names beside them. Times are µs since the epoch.
+Strings become small integers: `person` is the same code in crossings, visits and waits, `zone` and `camera` are
+places in the tuple of names beside them. Times are µs since the epoch.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Waits(Columns):
     t: Ints
     ended: Ints
     zone: Ints
+    person: Ints
     wait_s: Floats
     served: Mask
     abandoned: Mask
@@ -210,7 +211,7 @@ def _sql(marks: Marks, dialect: str) -> Mapping[str, str]:
         "visits": queries.customer_visits(tables).select(
             "business_day", "t", "left_t", "zone_id", "person_id", "dwell_s", "layout_id", "simulated"
         ),
-        "waits": tables["waits"].select("business_day", "t", "ended_t", "zone_id", "wait_s", "outcome"),
+        "waits": tables["waits"].select("business_day", "t", "ended_t", "zone_id", "person_id", "wait_s", "outcome"),
         "receipts": queries.receipts(tables).select("business_day", "t", "total_minor", "currency"),
         "presence": tables["presence"].select("business_day", "t", "camera_id", "watched_s"),
         "gaps": tables["gaps"].select("business_day", "t", "until_t", "camera_id", "gap_s", "reason"),
@@ -244,15 +245,17 @@ def _columns(read: Mapping[str, pa.Table], currency: str) -> dict[str, Columns]:
     crossings, visits, waits, receipts = (read[name] for name in ("crossings", "visits", "waits", "receipts"))
     presence, heat = read["presence"], read["heat"]
     # Thousands of ids, of which only is asked whether two are the same: they are not put in order.
-    ids = pa.chunked_array([*crossings["person_id"].chunks, *visits["person_id"].chunks], pa.string())
+    with_ids = (crossings, visits, waits)
+    ids = pa.chunked_array([chunk for rows in with_ids for chunk in rows["person_id"].chunks], pa.string())
     people = ids.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    crossed, stayed, waited = np.split(people, np.cumsum([crossings.num_rows, visits.num_rows]))
     (door, doors), (watcher, watchers) = _codes(crossings["camera_id"]), _codes(presence["camera_id"])
     (zone, zones), (queue, queues) = _codes(visits["zone_id"]), _codes(waits["zone_id"])
     return {
         "crossings": Crossings(
             t=integers(crossings, "t"),
             inbound=_equal(crossings["direction"], "in"),
-            person=people[: crossings.num_rows],
+            person=crossed,
             role_known=~_equal(crossings["role"], "unknown"),
             camera=door,
             cameras=doors,
@@ -261,7 +264,7 @@ def _columns(read: Mapping[str, pa.Table], currency: str) -> dict[str, Columns]:
             t=integers(visits, "t"),
             left=integers(visits, "left_t"),
             zone=zone,
-            person=people[crossings.num_rows :],
+            person=stayed,
             dwell_s=doubles(visits, "dwell_s"),
             zones=zones,
         ),
@@ -269,6 +272,7 @@ def _columns(read: Mapping[str, pa.Table], currency: str) -> dict[str, Columns]:
             t=integers(waits, "t"),
             ended=integers(waits, "ended_t"),
             zone=queue,
+            person=waited,
             wait_s=doubles(waits, "wait_s"),
             served=_equal(waits["outcome"], "served"),
             abandoned=_equal(waits["outcome"], "abandoned"),

@@ -23,7 +23,7 @@ from vitrina.floor.measures.queries import BY_DAY, BY_ZONE, Marks, Tables, custo
 
 START, END = "(start)", "(end)"
 ANY = ""
-"""The funnel's section when any will do."""
+"""The funnel's section, or the queue of those who queued, when any will do."""
 STEPS = 5
 """A path's first steps are told apart by their place; those after them are counted together."""
 PATH_STOPS = 8
@@ -84,6 +84,24 @@ def queues(tables: Tables, _marks: Marks) -> ibis.Table:
             abandoned=_.count(where=_.outcome == "abandoned"),
             waited_s=_.wait_s.sum(),
             wait_s=_.wait_s.collect(where=served),
+        )
+    )
+
+
+def queuers(tables: Tables, _marks: Marks) -> ibis.Table:
+    """Distinct persons by queue (ANY: at any): who joined, who was served, whose waits ended one way or the other.
+
+    One person may wait several times, so the numbers of `queues` are no numbers of people.
+    """
+    waits = tables["waits"].select(*BY_PERSON, "zone_id", "outcome")
+    anywhere = waits.mutate(zone_id=ibis.literal(ANY)).select(waits.columns)
+    return (
+        waits.union(anywhere)
+        .group_by(BY_ZONE)
+        .agg(
+            joined=_.person_id.nunique(),
+            served=_.person_id.nunique(where=_.outcome == "served"),
+            ended=_.person_id.nunique(where=_.outcome.isin(("served", "abandoned"))),
         )
     )
 
@@ -185,6 +203,7 @@ SUMS: Mapping[str, Sum] = {
     "dwells": dwells,
     "stops": stops,
     "queues": queues,
+    "queuers": queuers,
     "queue_length": queries.queue_length,
     "sales": sales,
     "steps": steps,

@@ -133,7 +133,9 @@ def waits(tables: Tables, k: int) -> ibis.Table:
     # A column that is empty for the others: Spark takes no condition inside a percentile.
     waits_ = tables["waits"].mutate(served_s=ibis.ifelse(served, _.wait_s, ibis.null("float64")))
     counted = waits_.group_by(BY_ZONE).agg(
-        people=_.count(),
+        people=_.person_id.nunique(),
+        people_served=_.person_id.nunique(where=served),
+        waits=_.count(),
         served_=_.count(where=served),
         abandoned_=_.count(where=_.outcome == "abandoned"),
         median_s=_.served_s.median(),
@@ -141,11 +143,11 @@ def waits(tables: Tables, k: int) -> ibis.Table:
         sim=_SIM,
     )
     shown = {
-        "joined": (counted.people, counted.people),
+        "joined": (counted.waits, counted.people),
         "served": (counted.served_, counted.people),
         "abandoned": (counted.abandoned_, counted.people),
-        "wait_median_s": (counted.median_s, counted.served_),
-        "wait_p90_s": (counted.p90_s, counted.served_),
+        "wait_median_s": (counted.median_s, counted.people_served),
+        "wait_p90_s": (counted.p90_s, counted.people_served),
     }
     return counted.mutate(
         **{name: _kept(value, people, k) for name, (value, people) in shown.items()}, simulated=counted.sim > 0
@@ -253,7 +255,11 @@ VIEWS: Mapping[str, View] = {
                     _SHOP,
                     _DAY,
                     _ZONE,
-                    column("joined", pa.int64(), f"People who joined the queue; {_HIDDEN}, as all that follows."),
+                    column(
+                        "joined",
+                        pa.int64(),
+                        f"Waits, of which one person may have several; {_HIDDEN}, as all that follows.",
+                    ),
                     column("served", pa.int64(), "Those who were served."),
                     column("abandoned", pa.int64(), "Those who gave up."),
                     column("wait_median_s", pa.float64(), f"Median seconds of those served; {_HIDDEN}, as the next."),

@@ -161,7 +161,7 @@ def _values(day: ShopDay, place: Shop) -> dict[str, float]:
             _people, found = estimates.zone(day, zone.slug)
             values |= {f"{zone.slug}/{name}": estimate.value for name, estimate in found.items()}
         elif zone.kind == "queue":
-            _people, found = estimates.queue(day, zone.slug)
+            _about, found = estimates.queue(day, zone.slug)
             values[f"{zone.slug}/length_max"] = found["length_max"].value
     return values
 
