@@ -192,8 +192,8 @@ def test_many_noted_rows_are_committed_before_their_time(tmp_path: Path) -> None
 class StumblingLake(Lake):
     """Fails the first `times` appends, in a way that nobody thought of."""
 
-    def __init__(self, home: Path, *, times: int) -> None:
-        super().__init__(home / "lake", tables={"ticks": TICKS, "tocks": TOCKS})
+    def __init__(self, home: Path, *, times: int, ticks: TableSpec = TICKS) -> None:
+        super().__init__(home / "lake", tables={"ticks": ticks, "tocks": TOCKS})
         self.times = times
 
     def append(self, *args: Any, **options: Any) -> None:
@@ -238,6 +238,83 @@ def test_a_damaged_entry_is_named_and_set_aside_at_the_next_start(
     assert damaged.with_suffix(".damaged").read_text() == content
     after.close()
     assert ticks_in(lake) == [1]
+
+
+LATER = TableSpec("ticks", pa.schema([*TICKS.schema, column("loud", pa.bool_(), "Heard.")]), "Ticks.")
+
+
+def later_lake(home: Path) -> Lake:
+    """As a version has it whose ticks have one more column."""
+    return Lake(home / "lake", tables={"ticks": LATER, "tocks": TOCKS})
+
+
+def rows_aside(folder: Path) -> dict[str, list[int]]:
+    files = sorted(folder.glob("*.refused"))
+    return {path.name: pa.ipc.open_stream(path.read_bytes()).read_all()["n"].to_pylist() for path in files}
+
+
+def left_by_an_older_version(home: Path) -> None:
+    """One of its workers noted two entries and was killed."""
+    journal = open_journal(home, StumblingLake(home, times=1))
+    journal.note({"ticks": [tick(1), tick(2)], "tocks": [tick(1)]}, {"next": 3})
+    journal.note({"tocks": [tick(3)]}, {"next": 4})
+    with pytest.raises(RuntimeError):
+        journal.close()
+
+
+def test_rows_that_a_later_table_refuses_are_set_aside_and_hold_up_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left_by_an_older_version(tmp_path)
+    lake = later_lake(tmp_path)
+
+    journal = open_journal(tmp_path, lake)
+    assert journal.restore() == {"next": 4}
+    journal.note({"ticks": [tick(4) | {"loud": True}]}, {"next": 5})
+    journal.close()
+
+    assert (ticks_in(lake), ticks_in(lake, "tocks")) == ([4], [1, 3])
+    assert rows_aside(tmp_path / "journal") == {"000000000001.ticks.refused": [1, 2]}
+    assert "2 rows that the lake refuses are kept in" in caplog.text
+    assert "wrong columns (missing: loud)" in caplog.text
+    assert [path.name for path in (tmp_path / "journal").glob("*.json")] == ["000000000003.json"]
+
+
+def test_rows_of_a_table_that_is_no_more_are_set_aside(tmp_path: Path) -> None:
+    left_by_an_older_version(tmp_path)
+    lake = Lake(tmp_path / "lake", tables={"ticks": TICKS})
+
+    open_journal(tmp_path, lake).close()
+
+    assert ticks_in(lake) == [1, 2]
+    assert rows_aside(tmp_path / "journal") == {"000000000001.tocks.refused": [1], "000000000002.tocks.refused": [3]}
+
+
+def test_rows_that_were_set_aside_are_there_once_when_the_commit_is_cut_off_after_it(tmp_path: Path) -> None:
+    left_by_an_older_version(tmp_path)
+    with pytest.raises(RuntimeError):
+        open_journal(tmp_path, StumblingLake(tmp_path, times=1, ticks=LATER)).close()
+
+    before = open_lake(tmp_path)  # the version of before, which would take them
+    open_journal(tmp_path, before).close()
+
+    assert (ticks_in(before), ticks_in(before, "tocks")) == ([], [1, 3])
+    assert rows_aside(tmp_path / "journal") == {"000000000001.ticks.refused": [1, 2]}
+
+
+def test_nothing_takes_the_place_of_what_a_removed_camera_left_aside(tmp_path: Path) -> None:
+    leave_behind(tmp_path, "door", 1)
+    lake, folder = later_lake(tmp_path), tmp_path / "journal/riga/door"
+
+    assert recover_journals(tmp_path / "journal", lake, keep=()) == 0
+    assert [path.name for path in folder.iterdir()] == ["000000000001.ticks.refused"]
+    again = Journal(folder, lake, writer_id="camera.riga.door", commit_s=60)
+    assert again.restore() is None
+    again.note({"ticks": [tick(9) | {"loud": False}]}, {"next": 10})
+    again.close()
+
+    assert ticks_in(lake) == [9]
+    assert rows_aside(folder) == {"000000000001.ticks.refused": [1]}
 
 
 def leave_behind(home: Path, camera: str, n: int) -> None:

@@ -76,6 +76,10 @@ def test_every_process_is_in_it(chain_home: Any, serve: Any) -> None:
     httpx.get(f"{address}/sign-in", timeout=60)
     httpx.get(f"{address}/no/such/page", timeout=60)
 
+    aside = chain_home.path / "journal/demo-berlin/door/000000000001.visits.refused"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b"rows")
+
     found = read(scrape(address, key))
 
     assert found["vitrina_database_up", ()] == 1
@@ -86,6 +90,7 @@ def test_every_process_is_in_it(chain_home: Any, serve: Any) -> None:
     assert found["vitrina_lake_files", (("table", "crossings"),)] > 0
     assert found["vitrina_lake_commit_age_seconds", (("table", "crossings"),)] >= 0
     assert found["vitrina_backlog_bytes", (("place", "journal"),)] == 0
+    assert found["vitrina_rows_aside_files", (("place", "journal"),)] == 1
     times = "vitrina_http_request_duration_seconds_count"
     assert found[times, (("method", "GET"), ("route", "/sign-in"), ("status", "200"))] == 1
     assert found[times, (("method", "GET"), ("route", "other"), ("status", "401"))] == 1

@@ -23,6 +23,7 @@ from vitrina.models.library import known_models, verify
 from vitrina.settings import SETTINGS, Settings
 from vitrina.storage import spark
 from vitrina.storage.database import Database
+from vitrina.storage.spool import files_aside
 
 State = Literal["ok", "warning", "missing"]
 ENOUGH_DISK_GB = 5.0
@@ -96,6 +97,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _look("home", lambda: _home(settings.home))
     yield _look("disk", lambda: _disk(settings.home))
     yield _look("database", lambda: _database(settings))
+    yield _aside(settings.home)
     yield Finding(
         "lake", "ok", f"{settings.lake}" if settings.lake.exists() else "empty: it begins with the first rows"
     )
@@ -149,6 +151,15 @@ def _disk(home: Path) -> Finding:
     if free_gb < ENOUGH_DISK_GB:
         return Finding("disk", "warning", f"{free_gb:.1f} GB free", "free some, or set VITRINA_HOME to a larger disk")
     return Finding("disk", "ok", f"{free_gb:.0f} GB free")
+
+
+def _aside(home: Path) -> Finding:
+    """Rows that never reached the lake: written by another version, or damaged."""
+    found = [path for place in ("spool", "journal") for path in files_aside(home / place)]
+    if not found:
+        return Finding("rows set aside", "ok", "none")
+    said = f"{len(found)} files that no figure counts, such as {found[0]}"
+    return Finding("rows set aside", "warning", said, "the log of that time says why; keep them, and report it")
 
 
 def _database(settings: Settings) -> Finding:

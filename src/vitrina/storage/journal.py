@@ -3,7 +3,8 @@
 A live worker notes what it made, and the state from which it would go on, as one entry that is written whole or not
 at all. Entries are committed to the lake in groups; the group's transaction number is that of its last entry. After a
 crash the entries that are left are committed again, which skips what is there, and the last one's state is restored.
-Once in the lake, rows leave this disk: of the last entry only the state stays.
+Once in the lake, rows leave this disk: of the last entry only the state stays. Rows that the lake's tables do not take
+any more, as those of an older version may be, are kept beside the entries, each in one file, and hold up nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from vitrina.errors import ConflictError, StorageError, VitrinaError
+from vitrina.errors import ConflictError, InputError, NotFoundError, StorageError, VitrinaError
 from vitrina.storage.lake import Lake
-from vitrina.storage.spool import lock_alone, sync_folder
+from vitrina.storage.spool import DAMAGED, REFUSED, lock_alone, sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Journal:
             _set_aside_damaged(folder)
             noted = [number for number, _ in _entries(folder)]
             committed = [lake.committed(table, writer_id) or 0 for table in lake.tables]
-            self._last = max(noted + committed, default=0)
+            self._last = max(noted + committed + _numbers_aside(folder), default=0)
             self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
             self._thread.start()
         except BaseException:
@@ -134,8 +135,9 @@ class Journal:
 def recover_journals(folder: Path, lake: Lake, *, keep: Collection[tuple[str, str]]) -> int:
     """Commit what workers left in `folder`/<shop>/<camera>; gives how many rows that were.
 
-    keep: shop and camera of those that may be watched again; the folders of others go, with their state. A camera that
-    is being watched now is left alone, and one whose rows cannot be committed is logged and keeps them.
+    keep: shop and camera of those that may be watched again; the folders of others go, with their state, unless rows
+    were set aside there. A camera that is being watched now is left alone, and one whose rows cannot be committed is
+    logged and keeps them.
     """
     recovered = 0
     for camera in sorted(path for path in folder.glob("*/*") if path.is_dir()):
@@ -189,8 +191,14 @@ def _set_aside_damaged(folder: Path) -> None:
         try:
             _read(path)
         except StorageError as error:
-            path.rename(path.with_suffix(".damaged"))
-            logger.error("%s It was set aside as %s.", error, path.with_suffix(".damaged").name)
+            path.rename(path.with_suffix(DAMAGED))
+            logger.error("%s It was set aside as %s.", error, path.with_suffix(DAMAGED).name)
+
+
+def _numbers_aside(folder: Path) -> list[int]:
+    """Of entries that were set aside, as a whole or in part: another with the same number would take their place."""
+    names = [path.name.partition(".")[0] for path in folder.iterdir() if path.suffix in (DAMAGED, REFUSED)]
+    return [int(name) for name in names if name.isdecimal()]
 
 
 def _commit(folder: Path, lake: Lake, writer_id: str) -> int:
@@ -203,17 +211,33 @@ def _commit(folder: Path, lake: Lake, writer_id: str) -> int:
         last = _read(path)
         for table, rows in last.rows.items():
             if table not in there:
-                there[table] = lake.committed(table, writer_id) or 0
+                there[table] = (lake.committed(table, writer_id) or 0) if table in lake.tables else 0
             # An entry that was noted while a commit was under way may share a group with rows that are there.
             if number > there[table]:
-                waiting[table].append(rows)
+                waiting[table] += _taken(lake, table, rows, folder / f"{number:012d}.{table}{REFUSED}")
     for table, parts in waiting.items():
-        lake.append(table, pa.concat_tables(parts), writer_id=writer_id, batch_no=entries[-1][0])
+        if parts:
+            lake.append(table, pa.concat_tables(parts), writer_id=writer_id, batch_no=entries[-1][0])
     for _, path in entries[:-1]:
         path.unlink()
     if last is not None and last.rows:
         _write(entries[-1][1], _content(_Entry(last.state, {})))
     return sum(part.num_rows for parts in waiting.values() for part in parts)
+
+
+def _taken(lake: Lake, table: str, rows: pa.Table, aside: Path) -> list[pa.Table]:
+    """The rows as the table takes them; none when it refuses them, and then they are safe in `aside`.
+
+    What is there already stays there: a commit that was cut off before its end had put it there.
+    """
+    if aside.exists():
+        return []
+    try:
+        return [lake.conform(table, rows)]
+    except (InputError, NotFoundError) as error:
+        _write(aside, _stream(rows))
+        logger.error("%d rows that the lake refuses are kept in %s: %s", rows.num_rows, aside, error)
+        return []
 
 
 def _entries(folder: Path) -> Iterator[tuple[int, Path]]:
@@ -227,7 +251,7 @@ def _content(entry: _Entry) -> bytes:
     return json.dumps({"state": entry.state, "rows": packed}).encode()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes | pa.Buffer) -> None:
     """Whole or not at all, also when the power is cut."""
     draft = path.with_suffix(".draft")
     try:
@@ -253,10 +277,15 @@ def _read(path: Path) -> _Entry:
 
 
 def _pack(table: pa.Table) -> str:
+    return base64.b64encode(_stream(table)).decode("ascii")
+
+
+def _stream(table: pa.Table) -> pa.Buffer:
+    """In Arrow's own format, for any program that reads it."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return base64.b64encode(sink.getvalue()).decode("ascii")
+    return sink.getvalue()
 
 
 def _unpack(packed: str) -> pa.Table:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 _MARK = b"VSPOOL1\n"
 _HEAD = struct.Struct("<II")
 _SUFFIX = ".rows"
+DAMAGED, REFUSED = ".damaged", ".refused"
+"""What files end with that hold rows which are kept and not in the lake: unreadable, or not to a table's taste."""
 
 
 class Spool:
@@ -82,7 +84,7 @@ class Spool:
 
     def set_aside(self, number: int) -> Path:
         """Keep a segment that the table refuses, out of the way of those that follow it."""
-        return self._path(number).rename(self._path(number).with_suffix(".refused"))
+        return self._path(number).rename(self._path(number).with_suffix(REFUSED))
 
     def close(self) -> None:
         """Give the folder free; segments that were not removed stay for the next one who opens it."""
@@ -126,6 +128,12 @@ def lock_alone(path: Path, *, busy: str) -> int:
         os.close(descriptor)  # who held it before removed it, so it would lock nobody out
 
 
+def files_aside(folder: Path) -> list[Path]:
+    """What spools and journals below the folder have set aside. Folders may go meanwhile."""
+    there = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in there if path.suffix in (DAMAGED, REFUSED))
+
+
 def sync_folder(folder: Path) -> None:
     """Names that were made or changed in the folder survive a power cut when this returns."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -166,6 +174,6 @@ def _report_tail(path: Path, content: bytes, at: int) -> None:
     if torn:
         logger.info("%s: left out an unfinished record at byte %d", path, at)
         return
-    kept = path.with_suffix(".damaged")
+    kept = path.with_suffix(DAMAGED)
     kept.write_bytes(content[at:])
     logger.error("%s: damaged at byte %d; the %d bytes from there on are kept in %s", path, at, len(content) - at, kept)

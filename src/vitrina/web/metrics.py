@@ -24,6 +24,7 @@ from vitrina.errors import VitrinaError
 from vitrina.floor.camera.health import PROBLEMS
 from vitrina.floor.worker.client import all_health
 from vitrina.outlet import broker, delivery, export
+from vitrina.storage.spool import DAMAGED, REFUSED, files_aside
 from vitrina.web.live import Place
 from vitrina.web.site import Site
 from vitrina.work import jobs
@@ -172,6 +173,9 @@ def _backlog(home: Path) -> Iterator[Metric]:
     """What is safe on this machine's disk and not in the lake yet."""
     sizes = {(name,): float(_size(home / name)) for name in BACKLOGS}
     yield _gauge("vitrina_backlog_bytes", "Bytes on disk that wait for the lake.", ("place",), sizes)
+    aside = {(name,): float(len(files_aside(home / name))) for name in BACKLOGS}
+    text = "Files of rows that the lake refused, or that were damaged."
+    yield _gauge("vitrina_rows_aside_files", text, ("place",), aside)
 
 
 def _newest(folder: Path) -> float:
@@ -181,10 +185,15 @@ def _newest(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    """Files and whole folders may be committed and gone meanwhile: what is not there has no size."""
+    """Files and whole folders may be committed and gone meanwhile: what is not there has no size.
+
+    What was set aside waits for nothing, and is left out.
+    """
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
+            if name.endswith((DAMAGED, REFUSED)):
+                continue
             with suppress(OSError):
                 total += Path(parent, name).stat().st_size
     return total
