@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.errors import InputError
-from vitrina.product import Money, ShopClock, new_id
+from vitrina.product import Money, ShopClock, new_id, parse_day
 
 BERLIN = ShopClock("Europe/Berlin")
 
@@ -99,3 +99,23 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_an_unknown_time_zone_is_refused() -> None:
     with pytest.raises(InputError, match="Europe/Berlin"):
         ShopClock("Mars/Olympus")
+
+
+def test_a_day_is_written_as_a_date_or_where_today_is_known_as_a_word() -> None:
+    today = date(2026, 11, 3)
+    assert parse_day("2026-02-28") == date(2026, 2, 28)
+    assert [parse_day(word, today=today) for word in ("today", "yesterday")] == [today, date(2026, 11, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("yesterday", "to: expected a date such as 2026-11-03, got 'yesterday'"),
+        ("2026-02-30", "to: expected a date"),
+        ("0001-01-01", "to: expected a day of the years 2000 to 2200, got 0001-01-01"),
+        ("9999-12-31", "got 9999-12-31"),
+    ],
+)
+def test_what_is_no_day_is_refused_with_the_field_that_said_it(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_day(text, "to")

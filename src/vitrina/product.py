@@ -19,6 +19,8 @@ from vitrina.errors import InputError
 
 MOST_MINOR = 10**15
 """Minor units that an amount has at most; sums of thousands of them still fit 64 bits."""
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+"""Of days that somebody may ask for: beyond them clocks and calendars end."""
 
 
 def new_id() -> str:
@@ -84,6 +86,24 @@ def _currencies() -> frozenset[str]:
 @cache
 def _timezones() -> frozenset[str]:
     return frozenset(available_timezones())  # walks the whole database: 40 ms
+
+
+def parse_day(text: str, name: str = "day", *, today: date | None = None) -> date:
+    """A day as somebody wrote it: `2026-11-03`, and where it is known what day it is, `today` and `yesterday`.
+
+    name: of the field, for the error. Raises InputError for what is no date, and for one so far off that no clock
+    can reckon around it.
+    """
+    if today and text in ("today", "yesterday"):
+        return today - timedelta(days=text == "yesterday")
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        such_as = "'today', 'yesterday' or a date such as 2026-11-03" if today else "a date such as 2026-11-03"
+        raise InputError(f"{name}: expected {such_as}, got {text[:20]!r}") from error
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise InputError(f"{name}: expected a day of the years {FIRST_YEAR} to {LAST_YEAR}, got {found}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

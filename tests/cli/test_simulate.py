@@ -68,7 +68,7 @@ def test_the_last_day_is_today_where_it_is_latest() -> None:
 
 @pytest.mark.parametrize(
     ("end_day", "message"),
-    [("tomorrow", "--end-day: expected a day such as 2026-11-20, got 'tomorrow'"), ("2026-04-01", "or a day before")],
+    [("tomorrow", "--end-day: expected a date such as 2026-11-03, got 'tomorrow'"), ("2026-04-01", "or a day before")],
 )
 def test_a_last_day_that_cannot_be_is_refused(end_day: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from vitrina.floor.extract import TABLES
 from vitrina.floor.setup import shops
 from vitrina.outlet import export
 from vitrina.outlet.export import FORMATS, Export, ExportRun, ExportSettings
+from vitrina.product import parse_day
 from vitrina.settings import Settings
 from vitrina.storage.secrets import SecretBox
 
@@ -68,7 +68,7 @@ def add(
         access_key=access_key,
         secret_key=_first_line(secret_key_file) if secret_key_file else "",
         allow_private=allow_private,
-        first_day=_day(first) if first else None,
+        first_day=parse_day(first, "--from") if first else None,
     )
     with database_session(settings) as session:
         for slug in given.shops:
@@ -117,7 +117,7 @@ def run(
       vitrina export run nightly --day 2026-11-20
     """
     with database_session(context.obj) as session:
-        export.ask_for_run(session, name, by=whoami(), day=_day(day) if day else None)
+        export.ask_for_run(session, name, by=whoami(), day=parse_day(day, "--day") if day else None)
     Console().print("`vitrina up` writes it now; `vitrina export log` says how it went")
 
 
@@ -166,13 +166,6 @@ def _export(row: Export) -> dict[str, Any]:
 
 def _run(row: ExportRun) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"day: expected a date such as 2026-11-20, got {text[:20]!r}") from error
 
 
 def _first_line(file: Path) -> str:

@@ -24,13 +24,12 @@ from vitrina.floor.measures.period import Span, before, marks_of, period_figures
 from vitrina.floor.measures.period_report import HEADS, heading, remarks, rows_of, to_html
 from vitrina.floor.measures.rows import Source
 from vitrina.floor.setup import shops
-from vitrina.product import ShopClock
+from vitrina.product import ShopClock, parse_day
 from vitrina.settings import Settings
 from vitrina.storage.lake import Lake
 
 USUAL_DAYS = 28
 FILLED_DAYS = 400
-OLDEST_YEAR = 2000
 
 
 def report_period(
@@ -73,8 +72,8 @@ def parse_period(first: str, last: str, today: date) -> Span:
 
     Without an end it ends yesterday, or on its first day when that is today; without a beginning it has 28 days.
     """
-    start = parse_day(first, today) if first else None
-    end = parse_day(last, today) if last else max(today - timedelta(days=1), start or date.min)
+    start = parse_day(first, "--from", today=today) if first else None
+    end = parse_day(last, "--to", today=today) if last else max(today - timedelta(days=1), start or date.min)
     return start or end - timedelta(days=USUAL_DAYS - 1), end
 
 
@@ -89,20 +88,7 @@ def parse_against(text: str, period: Span, *, today: date) -> Span | None:
     first, dots, last = text.partition("..")
     if not dots:
         raise InputError(f"--against: expected before, year, none or FIRST..LAST, got {text!r}")
-    return parse_day(first, today), parse_day(last, today)
-
-
-def parse_day(text: str, today: date) -> date:
-    """'today', 'yesterday' or YYYY-MM-DD; InputError when it is something else, or before there were such cameras."""
-    if text in ("today", "yesterday"):
-        return today - timedelta(days=text == "yesterday")
-    try:
-        found = date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"expected a day as YYYY-MM-DD, 'today' or 'yesterday', got {text!r}") from error
-    if found.year < OLDEST_YEAR:
-        raise InputError(f"{found} is no day that a shop can have been watched on")
-    return found
+    return parse_day(first, "--against", today=today), parse_day(last, "--against", today=today)
 
 
 def open_ledger(settings: Settings, lake: Source) -> Ledger:

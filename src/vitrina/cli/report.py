@@ -14,14 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from vitrina.cli.lake import open_lake
-from vitrina.cli.period import parse_day, report_period, write_page
+from vitrina.cli.period import report_period, write_page
 from vitrina.cli.place import find_shop
 from vitrina.cli.session import database_session
 from vitrina.errors import InputError
 from vitrina.floor.measures.day import day_figures
 from vitrina.floor.measures.report import rows_of, to_html
 from vitrina.floor.setup.shops import on_day
-from vitrina.product import ShopClock
+from vitrina.product import ShopClock, parse_day
 from vitrina.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -57,7 +57,7 @@ def report(
     place = find_shop(settings, shop_name)
     now = datetime.now(UTC)
     today = ShopClock(place.timezone, place.day_starts).business_day(now)
-    wanted = parse_day(day, today)
+    wanted = parse_day(day, "--day", today=today)
     if wanted > today:
         raise InputError(f"--day: {wanted} has not been yet")
     with database_session(settings) as session:

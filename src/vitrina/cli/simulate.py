@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,7 +18,7 @@ from vitrina.floor.setup import shops as stored_shops
 from vitrina.floor.setup.shopfile import ShopFile
 from vitrina.floor.simulate.chain import Chain, simulate_chain
 from vitrina.floor.simulate.write import Written, write_chain
-from vitrina.product import ShopClock
+from vitrina.product import ShopClock, parse_day
 from vitrina.settings import Settings
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
@@ -62,10 +62,7 @@ def plan_chain(*, shops: int, days: int, seed: int, end_day: str, now: datetime)
     latest = max(
         ShopClock(shop.timezone).business_day(now) for shop in simulate_chain(shops, 1, end_day=now.date()).shops
     )
-    try:
-        last = date.fromisoformat(end_day) if end_day else latest
-    except ValueError as error:
-        raise InputError(f"--end-day: expected a day such as 2026-11-20, got {end_day!r}") from error
+    last = parse_day(end_day, "--end-day") if end_day else latest
     if last > latest:
         raise InputError(f"--end-day: expected today ({latest}) or a day before, got {last}")
     return simulate_chain(shops, days, seed=seed, end_day=last, until=now)

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from vitrina.errors import DeniedError, InputError
 from vitrina.floor.layout import Shop
 from vitrina.floor.measures.views import READS, VIEWS, read_view
+from vitrina.product import parse_day
 from vitrina.storage import audit
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.question import ask_rows
 from vitrina.storage.saved import check_sql
-from vitrina.web.shops import parse_day, visible_shops
+from vitrina.web.shops import visible_shops
 from vitrina.web.site import Site
 
 RAW = "lake.sql"

@@ -24,9 +24,9 @@ from vitrina.floor.measures.chainmeasures import CHAIN_MEASURES
 from vitrina.floor.measures.chainrows import ChainRows, last_whole_day
 from vitrina.floor.measures.standing import SORTS, Chain, compose
 from vitrina.floor.setup.shops import layout_changes, layouts_of, redrawn_since
-from vitrina.product import ShopClock
+from vitrina.product import ShopClock, parse_day
 from vitrina.storage.accounts import SignedIn
-from vitrina.web.shops import all_shops, newest_change, parse_day, visible_shops
+from vitrina.web.shops import all_shops, newest_change, visible_shops
 from vitrina.web.site import Site
 
 TWO_WEEKS = 14

@@ -17,8 +17,9 @@ from vitrina.floor.measures.ledger import Ledger
 from vitrina.floor.measures.period import Span, before, check, marks_of, period_figures, year_before
 from vitrina.floor.measures.sums import SOURCES
 from vitrina.floor.setup import shops
+from vitrina.product import parse_day
 from vitrina.storage.accounts import SignedIn
-from vitrina.web.shops import find_shop, parse_day
+from vitrina.web.shops import find_shop
 from vitrina.web.site import Site
 
 logger = logging.getLogger(__name__)

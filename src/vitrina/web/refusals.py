@@ -147,7 +147,6 @@ CASHBACK = (
 
 QUESTIONS = (
     "{field}: expected a date such as 2026-11-03, got {found}",
-    "{field}: {day} is no day that a shop can have been watched on",
     "{field}: expected a day of the years {first} to {last}, got {found}",
     "{day} has not begun in {shop}; today is {today} there",
     "a period ends on its first day or later, got {first} to {last}; swap the two",

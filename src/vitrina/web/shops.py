@@ -11,14 +11,12 @@ from fastapi import Query
 from vitrina.errors import InputError, NotFoundError
 from vitrina.floor.layout import Shop
 from vitrina.floor.setup.shops import list_shops, load_shop, load_shops
-from vitrina.product import ShopClock
+from vitrina.product import ShopClock, parse_day
 from vitrina.storage import audit
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.site import Site
 
 Day = Annotated[str | None, Query(description="The shop's business day, YYYY-MM-DD; today unless said otherwise.")]
-
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,3 @@ def find_day(site: Site, who: SignedIn, slug: str, day: str | None, *, action: s
         end = ShopClock(shop.timezone, shop.day_starts).day_bounds(asked)[1]
         shop = find_shop(site, who, slug, action=action, at=end) if shop.layout.valid_from > end else shop
     return ShopDay(shop, asked, today)
-
-
-def parse_day(text: str, name: str = "day") -> date:
-    """Raises InputError for what is no date, and for one so far off that no clock can reckon around it."""
-    try:
-        found = date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{name}: expected a date such as 2026-11-03, got {text[:20]!r}") from error
-    if not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise InputError(f"{name}: {found} is no day that a shop can have been watched on")
-    return found

@@ -17,11 +17,11 @@ from vitrina.lens.ledger import APPROVED, PAID, REJECTED, STATES, LensCashback, 
 from vitrina.lens.sheet import to_csv
 from vitrina.lens.shops import list_shops
 from vitrina.lens.terms import TermSettings
+from vitrina.product import parse_day
 from vitrina.storage import directory
 from vitrina.storage.accounts import SignedIn
 from vitrina.web.auth import Who, check_form
 from vitrina.web.render import render, words_of
-from vitrina.web.shops import FIRST_YEAR, LAST_YEAR
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix="/catalog/cashback", dependencies=[Depends(check_form)], include_in_schema=False)
@@ -172,15 +172,7 @@ def remove_term(request: Request, site: TheSite, who: Who, term_id: str) -> Resp
 
 
 def day_of(name: str, text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        found = date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{name}: expected a date such as 2026-11-03, got {text[:20]!r}") from error
-    if not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise InputError(f"{name}: expected a day of the years {FIRST_YEAR} to {LAST_YEAR}, got {found}")
-    return found
+    return parse_day(text, name) if text else None
 
 
 def sheet(text: str, name: str) -> Response:

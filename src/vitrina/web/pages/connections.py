@@ -18,13 +18,14 @@ from vitrina.outlet import broker, delivery, export, mqtt, webhook
 from vitrina.outlet.address import without_query
 from vitrina.outlet.broker import BrokerSettings
 from vitrina.outlet.export import FORMATS, ExportSettings
+from vitrina.product import parse_day
 from vitrina.storage.accounts import SignedIn
 from vitrina.storage.secrets import SecretBox
 from vitrina.web import chat
 from vitrina.web.auth import Who, check_form
 from vitrina.web.chat import ShownCode
 from vitrina.web.render import render, words_of
-from vitrina.web.shops import parse_day, shop_names
+from vitrina.web.shops import shop_names
 from vitrina.web.site import Site, TheSite
 
 router = APIRouter(prefix="/connections", dependencies=[Depends(check_form)], include_in_schema=False)

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from vitrina.web.auth import Who
-from vitrina.web.pages.period_view import choices, period_view, span_text
+from vitrina.web.pages.period_days import span_text
+from vitrina.web.pages.period_view import choices, period_view
 from vitrina.web.periods import Against, AgainstDay, From, ShopPeriod, To, figures_of, find_period
 from vitrina.web.render import render_late, words_of
 from vitrina.web.site import Site, TheSite
