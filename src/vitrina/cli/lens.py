@@ -6,9 +6,9 @@ from vitrina.cli.lazy import lazy_typer
 
 app = lazy_typer(
     {
-        "import": "vitrina.cli.feeds:import_",
-        "shops": "vitrina.cli.feeds:shops_",
-        "shop": "vitrina.cli.feeds:shop_",
+        "import": "vitrina.cli.imports:import_",
+        "shops": "vitrina.cli.catalog_shops:shops_",
+        "shop": "vitrina.cli.catalog_shops:shop_",
         "feeds": "vitrina.cli.feeds:app",
         "sync": "vitrina.cli.sync:sync",
         "find": "vitrina.cli.find:find",
