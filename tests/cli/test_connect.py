@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from vitrina.cli import connect, export
+from vitrina.cli.session import database_session
 from vitrina.errors import InputError, NotFoundError
+from vitrina.outlet.export import ExportRun
 from vitrina.settings import Settings, load_settings
 
 Run = Callable[..., str]
@@ -99,6 +102,22 @@ def test_an_export_is_added_listed_run_and_removed(run: Run, tmp_path: Path) -> 
     assert json.loads(run("export", "log", "--json")) == []
     run("export", "remove", "nightly")
     assert json.loads(run("export", "list", "--json")) == []
+
+
+def test_days_that_an_export_could_not_write_are_listed_with_what_to_do(run: Run, settings: Settings) -> None:
+    run("export", "add", "nightly", "--to", "there", "--from", "2026-03-01")
+    with database_session(settings) as session:
+        for day, outcome in ("2026-02-28", "failed"), ("2026-03-02", "failed"), ("2026-03-03", "done"):
+            numbers: Any = {"files": 0, "rows": 0, "bytes": 0, "ended_at": datetime.now(UTC)}
+            session.add(ExportRun(export_name="nightly", day=day, outcome=outcome, reason="a damaged file", **numbers))
+
+    [listed] = json.loads(run("export", "list", "--json"))
+    text = run("export", "list")
+
+    assert [(one["day"], one["reason"]) for one in listed["failing"]] == [("2026-03-02", "a damaged file")]
+    assert listed["last"][0]["day"] == "2026-03-03"
+    assert "nightly: 1 days could not be written, first 2026-03-02: a damaged file" in text
+    assert "Once mended: vitrina export run nightly" in text
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from vitrina.errors import ConflictError, InputError
+from vitrina.errors import ConflictError, InputError, StorageError
 from vitrina.outlet import export
 from vitrina.outlet.address import parse
 from vitrina.outlet.export import Export, ExportRun, ExportSettings, Part
-from vitrina.outlet.s3 import Bucket, signed_headers
+from vitrina.outlet.s3 import Bucket, TooLargeError, signed_headers
 from vitrina.outlet.target import Folder, folder_below
 from vitrina.storage.database import Database
 from vitrina.storage.secrets import SecretBox
@@ -129,28 +129,97 @@ def test_a_day_that_is_not_over_is_refused_and_written_when_it_is(
     assert outcomes(database)[str(tomorrow)] == "done"
 
 
-def test_what_fails_leaves_no_manifest_and_is_made_up_for(database: Database, box: SecretBox, root: Path) -> None:
-    add(database, box, root)
-    broken = [True]
+class Sometimes:
+    """Makes the second part of 2 March only when it was mended."""
 
-    def sometimes(row: Export, day: date) -> Iterator[Part]:
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+
+    def __call__(self, row: Export, day: date) -> Iterator[Part]:
         yield Part("riga", "hourly", rows_of(day, "hourly"))
-        if broken[0] and day == date(2026, 3, 2):
-            raise InputError("the lake is being moved")
+        if self.error and day == date(2026, 3, 2):
+            raise self.error
         yield Part("riga", "zones", rows_of(day, "zones"))
 
-    with pytest.raises(InputError):
-        run(database, root, produce=sometimes)
-    assert outcomes(database) == {"2026-03-01": "done", "2026-03-02": "failed"}
-    assert not (root / "there/manifests/2026-03-02.json").exists()
+
+def failing(database: Database) -> list[tuple[str, str]]:
     with database.reading() as session:
-        assert export.runs(session, limit=1)[0].reason == "the lake is being moved"
+        return [(row.day, row.reason) for row in export.failing(session).get("nightly", [])]
 
-    broken[0] = False
-    run(database, root, produce=sometimes)
 
-    assert set(outcomes(database).values()) == {"done"}
+@pytest.mark.parametrize(
+    ("error", "raised", "reason"),
+    [
+        (InputError("the layout of that day is none"), InputError, "the layout of that day is none"),
+        (StorageError("the lake is being moved"), TryAgain, "the lake is being moved"),
+        (ZeroDivisionError("a bug"), TryAgain, "ZeroDivisionError; see the log"),
+    ],
+)
+def test_a_day_that_cannot_be_made_leaves_no_manifest_holds_up_no_other_and_is_made_up_for(
+    database: Database, box: SecretBox, root: Path, error: Exception, raised: type[Exception], reason: str
+) -> None:
+    add(database, box, root)
+    told: list[date] = []
+    produce = Sometimes(error)
+    changed: dict[str, Any] = {"on_written": lambda _session, _row, day, _files: told.append(day)}
+
+    for _ in range(2):
+        with pytest.raises(raised, match=f"days could not be written, first 2026-03-02: {reason}"):
+            run(database, root, produce=produce, **changed)
+
+    assert outcomes(database) == {f"2026-03-0{day}": "failed" if day == 2 else "done" for day in (1, 2, 3, 4)}
+    assert not (root / "there/manifests/2026-03-02.json").exists()
+    assert failing(database) == [("2026-03-02", reason)]
+
+    produce.error = None
+    assert run(database, root, produce=produce, **changed) == "1 days written"
+
+    assert [day.day for day in told] == [1, 3, 4, 2]  # each once
+    assert failing(database) == []
     assert len(files(root)) == 3 * 4
+
+
+class Shut:
+    """A target that takes so many files, and then says why it takes no more."""
+
+    def __init__(self, inside: Folder, takes: int, error: Exception) -> None:
+        self.inside, self.takes, self.error, self.asked = inside, takes, error, 0
+
+    def put(self, name: str, file: Path) -> None:
+        self.asked += 1
+        if self.asked > self.takes:
+            raise self.error
+        self.inside.put(name, file)
+
+
+def test_a_target_that_takes_nothing_ends_the_run_and_is_not_asked_for_each_later_day(
+    database: Database, box: SecretBox, root: Path
+) -> None:
+    add(database, box, root)
+    shut = Shut(Folder(folder_below(root, "there")), 4, TryAgain("the store is away"))
+
+    with pytest.raises(TryAgain, match="the store is away"):
+        run(database, root, open_target=lambda _row: shut)
+
+    assert outcomes(database) == {"2026-03-01": "done", "2026-03-02": "failed"}
+    assert shut.asked == 5
+    assert run(database, root) == "3 days written"
+
+
+def test_a_file_that_no_store_takes_holds_up_no_other_day(database: Database, box: SecretBox, root: Path) -> None:
+    add(database, box, root)
+    inside = Folder(folder_below(root, "there"))
+
+    class Small:
+        def put(self, name: str, file: Path) -> None:
+            if name == "riga/2026-03-01/zones.parquet":
+                raise TooLargeError("zones: 6 GB")
+            inside.put(name, file)
+
+    with pytest.raises(InputError, match="1 of 4 days could not be written, first 2026-03-01: zones: 6 GB"):
+        run(database, root, open_target=lambda _row: Small())
+
+    assert [day for day, outcome in sorted(outcomes(database).items()) if outcome == "failed"] == ["2026-03-01"]
 
 
 def test_days_that_a_clock_ahead_of_them_ended_are_written_when_they_are_over(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from vitrina.outlet import broker, delivery, export, webhook
+from vitrina.outlet.export import ExportRun
 from vitrina.storage import audit
 from vitrina.work.jobs import list_jobs
 
@@ -109,6 +111,22 @@ def test_an_export_is_added_run_and_removed(anna: Any, chain_home: Any) -> None:
     assert (job.name, job.payload) == ("export.run", {"export": "nightly", "day": "2026-03-09"})
     post(anna, "/exports/nightly/remove")
     assert rows(chain_home, export.list_exports) == []
+
+
+def test_a_day_that_an_export_could_not_write_stands_beside_it(anna: Any, chain_home: Any) -> None:
+    post(anna, "/exports", name="nightly", target="warehouse", tables=["chain"], first_day="2026-03-01")
+    assert "A day that failed is tried again" not in anna.get("/connections").text
+    database = chain_home.database()
+    with database.session() as session:
+        numbers: Any = {"files": 0, "rows": 0, "bytes": 0, "ended_at": datetime.now(UTC)}
+        failed: Any = {"outcome": "failed", "reason": "a damaged file"}
+        session.add(ExportRun(export_name="nightly", day="2026-03-02", **failed, **numbers))
+    database.dispose()
+
+    page = anna.get("/connections").text
+
+    assert page.count("a damaged file") == 2
+    assert "A day that failed is tried again with every run" in page
 
 
 def test_where_an_export_goes_is_no_end_of_a_period_in_russian(anna: Any) -> None:

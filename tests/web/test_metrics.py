@@ -87,6 +87,7 @@ def test_every_process_is_in_it(chain_home: Any, serve: Any) -> None:
     assert found["vitrina_webhook_deliveries", (("state", "waiting"),)] == 1
     assert found["vitrina_jobs", (("name", "webhook.deliver"), ("state", "waiting"))] == 1
     assert found["vitrina_export_last_success_timestamp_seconds", (("export", "nightly"),)] == 1773100800
+    assert found["vitrina_export_failed", (("export", "nightly"),)] == 0
     assert found["vitrina_lake_files", (("table", "crossings"),)] > 0
     assert found["vitrina_lake_commit_age_seconds", (("table", "crossings"),)] >= 0
     assert found["vitrina_backlog_bytes", (("place", "journal"),)] == 0

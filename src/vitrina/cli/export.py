@@ -84,16 +84,19 @@ def add(
 
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the exports with what they wrote last.
+    """List the exports with what they wrote last, and the days that could not be written.
 
     \b
     Example:
       vitrina export list --json
     """
     with database_session(context.obj) as session:
+        failing = export.failing(session)
         rows = [(row, export.runs(session, name=row.name, limit=1)) for row in export.list_exports(session)]
     if as_json:
-        print_json([_export(row) | {"last": [_run(run) for run in last]} for row, last in rows])
+        print_json(
+            [_export(row) | {"last": _runs(last), "failing": _runs(failing.get(row.name, []))} for row, last in rows]
+        )
         return
     shown = Table("name", "tables", "shops", "to", "format", "when", "next (UTC)", "last")
     for row, last in rows:
@@ -101,6 +104,14 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         when, places = f"{row.cron} {row.timezone}", ", ".join(row.shops) or "all"
         shown.add_row(row.name, ", ".join(row.tables), places, row.target, row.format, when, moment(row.next_at), said)
     Console().print(shown)
+    for name, days in failing.items():
+        Console().print(
+            f"{name}: {len(days)} days could not be written, first {days[0].day}: {days[0].reason}\n"
+            f"  Each run tries them again. Once mended: vitrina export run {name}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -137,7 +148,7 @@ def log(
     with database_session(context.obj) as session:
         rows = export.runs(session, name=name or None, limit=limit)
     if as_json:
-        print_json([_run(row) for row in rows])
+        print_json(_runs(rows))
         return
     shown = Table("export", "day", "outcome", "files", "rows", "bytes", "ended (UTC)", "reason")
     for row in rows:
@@ -164,8 +175,8 @@ def _export(row: Export) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__table__.columns if column.key not in hidden}
 
 
-def _run(row: ExportRun) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+def _runs(rows: list[ExportRun]) -> list[dict[str, Any]]:
+    return [{column.key: getattr(row, column.key) for column in row.__table__.columns} for row in rows]
 
 
 def _first_line(file: Path) -> str:

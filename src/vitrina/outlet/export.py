@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vitrina.errors import ConflictError, InputError, NotFoundError, VitrinaError
 from vitrina.outlet.address import parse
-from vitrina.outlet.s3 import Bucket
+from vitrina.outlet.s3 import Bucket, TooLargeError
 from vitrina.outlet.target import S3, Folder, Store, Target, check_root, folder_below, split_s3
 from vitrina.product import check_timezone
 from vitrina.storage.audit import record
@@ -33,7 +34,9 @@ from vitrina.storage.database import Base, Database
 from vitrina.storage.secrets import SecretBox
 from vitrina.work.cron import parse_cron
 from vitrina.work.jobs import enqueue
-from vitrina.work.worker import JobStopped, RunningJob
+from vitrina.work.worker import PERMANENT, JobStopped, RunningJob, TryAgain
+
+logger = logging.getLogger(__name__)
 
 JOB = "export.run"
 MOST_TRIES = 6
@@ -126,6 +129,14 @@ class Written:
     sha256: str
 
 
+class DayError(VitrinaError):
+    """The files of this day cannot be made, wherever they go. lasting: another try alone would not mend it."""
+
+    def __init__(self, reason: str, *, lasting: bool) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
+
+
 Produce = Callable[[Export, date], Iterable[Part]]
 
 
@@ -187,6 +198,15 @@ def runs(session: Session, *, name: str | None = None, limit: int = 50) -> list[
     return list(session.scalars(query if name is None else query.where(ExportRun.export_name == name)))
 
 
+def failing(session: Session) -> dict[str, list[ExportRun]]:
+    """Export to its days that could not be written, oldest first; every run tries them again."""
+    failed = sa.select(ExportRun).join(Export).where(ExportRun.outcome == Outcome.FAILED)
+    found: dict[str, list[ExportRun]] = {}
+    for row in session.scalars(failed.where(ExportRun.day >= Export.first_day).order_by(ExportRun.day)):
+        found.setdefault(row.export_name, []).append(row)
+    return found
+
+
 def last_done(session: Session) -> dict[str, datetime]:
     """Export to when it wrote a day last."""
     newest = sa.select(ExportRun.export_name, sa.func.max(ExportRun.ended_at)).where(ExportRun.outcome == Outcome.DONE)
@@ -245,8 +265,10 @@ def run(
     open_target: Callable[[Export], Target],
     on_written: Callable[[Session, Export, date, list[Written]], None],
 ) -> str:
-    """Handler of the job: write the day that was asked for, or every day that is missing.
+    """Handler of the job: write the day that was asked for, or every day that is missing, oldest first.
 
+    A day whose own files cannot be made is noted and does not hold up those after it; the job then fails at its end, so
+    that the day is tried again. With a target that takes nothing, no other day would fare better: that ends the run.
     last_day: the newest day that is over in every shop of the export. on_written: in the transaction that says done.
     """
     name, asked = str(job.payload["export"]), job.payload.get("day")
@@ -256,46 +278,83 @@ def run(
         if export is None:
             return "the export was removed"
         days = [date.fromisoformat(asked)] if asked else missing_days(session, export, last) if last else []
+    failed: dict[date, DayError] = {}
     for number, day in enumerate(days):
         job.check()
         job.progress = number / len(days)
         try:
             if last is None or day > last:
                 raise InputError(f"day: {day} is not over yet in every shop of export {name}; choose an earlier day")
-            written = write_day(export, day, produce(export, day), open_target(export))
+            written = write_day(export, day, produce, open_target(export))
         except JobStopped:
             raise
         except VitrinaError as error:
             _note(database, ExportRun(**_run(export, day, Outcome.FAILED, [], str(error))))
-            raise
+            if not isinstance(error, DayError):
+                raise
+            failed[day] = error
+            continue
         with database.session() as session:
             session.merge(ExportRun(**_run(export, day, Outcome.DONE, written, "")))
             on_written(session, export, day, written)
+    if failed:
+        raise _end_of(name, failed, len(days))
     return f"{len(days)} days written" if days else "nothing was missing"
 
 
-def write_day(export: Export, day: date, parts: Iterable[Part], target: Target) -> list[Written]:
-    """Every part as a file, and the manifest when all of them are there."""
+def _end_of(name: str, failed: Mapping[date, DayError], days: int) -> VitrinaError:
+    """What the queue is told: to try the job again, if that may help any of the days."""
+    day, first = next(iter(failed.items()))
+    said = (
+        f"{len(failed)} of {days} days could not be written, first {day}: {first}. They are tried again whenever the "
+        f"export runs; once mended, `vitrina export run {name}` does so now."
+    )
+    return InputError(said) if all(error.lasting for error in failed.values()) else TryAgain(said)
+
+
+def write_day(export: Export, day: date, produce: Produce, target: Target) -> list[Written]:
+    """Every part as a file, and the manifest when all of them are there. Raises DayError, and what the target does."""
     with tempfile.TemporaryDirectory(prefix="vitrina-export-") as folder:
-        written = list(_write_parts(export, day, parts, target, Path(folder)))
+        written, file = [], Path(folder) / "part"
+        for part in _made(export, day, produce, file):
+            written.append(_written(export, day, part, file))
+            _put(target, written[-1].path, file)
         manifest = Path(folder) / "manifest.json"
         manifest.write_text(json.dumps(_manifest(export, day, written), indent=1), encoding="utf-8")
         target.put(f"manifests/{day}.json", manifest)
     return written
 
 
-def _write_parts(export: Export, day: date, parts: Iterable[Part], target: Target, folder: Path) -> Iterator[Written]:
-    for part in parts:
-        name = f"{part.shop}/{day}/{part.table}.{export.format}"
-        file = folder / "part"
-        if export.format == "csv":
-            pyarrow.csv.write_csv(part.rows, file)
-        else:
-            pyarrow.parquet.write_table(part.rows, file, compression="zstd")
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+def _made(export: Export, day: date, produce: Produce, file: Path) -> Iterator[Part]:
+    """Each part when `file` holds it. What goes wrong until then is the day's own and not the target's: DayError."""
+    try:
+        for part in produce(export, day):
+            if export.format == "csv":
+                pyarrow.csv.write_csv(part.rows, file)
+            else:
+                pyarrow.parquet.write_table(part.rows, file, compression="zstd")
+            yield part
+    except JobStopped:
+        raise
+    except VitrinaError as error:
+        raise DayError(str(error), lasting=isinstance(error, PERMANENT)) from error
+    except Exception as error:  # whatever it is, later days shall not wait for it
+        logger.exception("export %s: the files of %s cannot be made", export.name, day)
+        raise DayError(f"{type(error).__name__}; see the log", lasting=False) from error
+
+
+def _put(target: Target, name: str, file: Path) -> None:
+    try:
         target.put(name, file)
-        yield Written(name, part.shop, part.table, part.rows.num_rows, file.stat().st_size, digest)
+    except TooLargeError as error:
+        raise DayError(str(error), lasting=True) from error
+
+
+def _written(export: Export, day: date, part: Part, file: Path) -> Written:
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    name = f"{part.shop}/{day}/{part.table}.{export.format}"
+    return Written(name, part.shop, part.table, part.rows.num_rows, file.stat().st_size, digest)
 
 
 def _manifest(export: Export, day: date, written: list[Written]) -> dict[str, Any]:

@@ -25,6 +25,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 
 
+class TooLargeError(InputError):
+    """No store takes this file, at whatever time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """endpoint: address of the store, such as https://minio.example.org:9000; empty: Amazon's, by region."""
@@ -53,10 +57,10 @@ def check_bucket(name: str) -> str:
 
 
 def put(bucket: Bucket, key: str, file: Path, *, now: datetime | None = None) -> Answer:
-    """Raises InputError for a file over 5 GB, and for an address that is not allowed DeniedError."""
+    """Raises TooLargeError for a file over 5 GB, and for an address that is not allowed DeniedError."""
     size = file.stat().st_size
     if size > LARGEST:
-        raise InputError(
+        raise TooLargeError(
             f"{key}: {size:,} bytes; an object store takes 5 GB at once. Export this table by fewer shops."
         )
     with file.open("rb") as body:

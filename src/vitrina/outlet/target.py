@@ -22,7 +22,10 @@ PASSING = frozenset({408, 409, 425, 429})
 
 class Target(Protocol):
     def put(self, name: str, file: Path) -> None:
-        """Store the file under a name with slashes, in place of an older one. Raises TryAgain or InputError."""
+        """Store the file under a name with slashes, in place of an older one. Raises TryAgain or InputError.
+
+        Only TooLargeError is about the file; with the others, no other would arrive either.
+        """
         ...
 
 

@@ -135,7 +135,8 @@ def _database(site: Site, now: datetime) -> Iterator[Metric]:
     with site.database.reading() as session:
         waiting, oldest = jobs.counts(session), jobs.oldest_waiting(session)
         fates, there = delivery.by_fate(session), broker.find_broker(session)
-        last = export.last_done(session)
+        last, failing = export.last_done(session), export.failing(session)
+        failed = {(row.name,): float(len(failing.get(row.name, []))) for row in export.list_exports(session)}
         chats, letters = channel.list_channels(session), outbox.counts(session)
     yield _gauge("vitrina_jobs", "Jobs in the queue, by name and state.", ("name", "state"), waiting)
     ages = {(name,): max(0.0, (now - t).total_seconds()) for name, t in oldest.items()}
@@ -157,6 +158,8 @@ def _database(site: Site, now: datetime) -> Iterator[Metric]:
     done = {(name,): t.timestamp() for name, t in last.items()}
     text = "When the export wrote a day last."
     yield _gauge("vitrina_export_last_success_timestamp_seconds", text, ("export",), done)
+    text = "Days that the export could not write; each run tries them again."
+    yield _gauge("vitrina_export_failed", text, ("export",), failed)
 
 
 def _lake(site: Site, now: datetime) -> Iterator[Metric]:

@@ -254,6 +254,7 @@ def _page(request: Request, site: Site, who: SignedIn, shown: Shown, *, status_c
             "webhooks": webhook.list_webhooks(session),
             "deliveries": delivery.deliveries(session, limit=LOG_LENGTH),
             "exports": export.list_exports(session),
+            "failing": export.failing(session),
             "runs": export.runs(session, limit=LOG_LENGTH),
             "channels": chat.shown_channels(session),
             "own_chats": chat.own_chats(session, who),
