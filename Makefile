@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
-HOURS ?= 24
+HOURS ?= 48
 SPEED ?= 10
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ format: $(VENV)/.check ## put every file into the house's form
 bench: $(VENV)/.bench $(VENV)/.slow ## every benchmark with its peers and bars
 	$(BIN)/python -m benchmarks all
 
-soak: $(VENV)/.bench ## leave it running for HOURS (24) of its scene's time at SPEED (10), after 100 kills of its processes
+soak: $(VENV)/.bench ## leave it running for HOURS (48) of its scene's time at SPEED (10), after 100 kills of its processes
 	$(BIN)/python -m benchmarks kills soak --hours $(HOURS) --speed $(SPEED)
 
 docs: $(VENV)/.check ## read the documentation at http://127.0.0.1:8001

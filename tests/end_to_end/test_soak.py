@@ -18,3 +18,4 @@ def test_left_running_nothing_ends_and_nothing_is_held_without_bound() -> None:
         assert max(count for _, count in course.series[f"{kind}: open files"]) <= 256, kind
         assert max(size for _, size in course.series[f"{kind}: MB"]) <= 800, kind
     assert max(files for _, files in course.series["files in the journal"]) <= 60
+    assert max(share for _, share in course.series["due frames looked at, %"]) > 10
