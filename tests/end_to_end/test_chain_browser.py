@@ -57,6 +57,19 @@ def test_pages_fit_a_phone_and_are_legible_in_the_dark(address: str, browse: Any
     assert (watch.violations, watch.errors, watch.hosts) == ([], [], {"127.0.0.1"})
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("measure", ["footfall", "average_ticket", "dwell_promo", "abandonment"])
+def test_no_column_is_out_of_view_on_a_small_laptop(address: str, browse: Any, language: str, measure: str) -> None:
+    page = browse(address, viewport={"width": 1280, "height": 800}, locale=language)
+    sign_in(page, f"/chain?{PERIOD}&measure={measure}")
+
+    assert page.locator("table.chain .wide-only").first.is_visible()
+    for width in (1280, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        shown, whole = page.evaluate("(e => [e.clientWidth, e.scrollWidth])(document.querySelector('.scroll'))")
+        assert whole <= shown, width
+
+
 def test_sorting_and_choosing_work_without_scripts(address: str, browse: Any) -> None:
     page = browse(address, java_script_enabled=False)
     sign_in(page, f"/chain?{PERIOD}")

@@ -72,6 +72,13 @@ def test_a_change_is_no_button_in_russian(anna: Any) -> None:
     assert " Изменить " not in page
 
 
+def test_a_narrow_columns_heading_is_short_and_says_the_whole_name(anna: Any) -> None:
+    page = anna.get(f"/chain?{PERIOD}&measure=conversion").text
+
+    assert re.search(r'title="Queue wait, 90th percentile">Queue wait, p90</a>', page)
+    assert re.search(r'measure=abandonment[^>]*">Abandonment</a>', page)
+
+
 def test_totals_are_by_currency_and_never_added(anna: Any) -> None:
     page = text_of(anna.get(f"/chain?{PERIOD}").text)
 

@@ -20,6 +20,8 @@ from vitrina.web.words import NOTHING, Words
 
 A_PAGE = 25
 OF_CHANCE = 0.05
+SPARE = frozenset({"shopper_yield", "dwell_section", "dwell_promo", "stopping_power"})
+"""Yield is conversion times ticket; the others say what single zones do, which the shop's own pages tell better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,16 @@ class ShopLine:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column's title and the link that sorts by it. sorted: 'ascending', 'descending' or ''."""
+    """A column's title and the link that sorts by it. sorted: 'ascending', 'descending' or ''.
+
+    whole: the measure's name, where the title is an abbreviation of it. spare: the first to go where there is no room.
+    """
 
     title: str
     link: str
     sorted: str = ""
+    whole: str = ""
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +116,7 @@ def chain_view(words: Words, chain: Chain, asked: Asked, *, q: str, page: int, s
         cards=[_card(words, total) for total in chain.totals],
         lines=[_line(words, chain, column, place, others, top=reach[place]) for place in shown],
         headings=_headings(words, asked, state),
-        others=[
-            Heading(words.gettext(measure.title), links("/chain", state, measure=measure.name, sort="-value", page=""))
-            for measure in others
-        ],
+        others=[_heading(words, measure, state) for measure in others],
         found=len(found),
         page=page,
         pages=pages,
@@ -191,6 +195,25 @@ def tops(chain: Chain, column: Column) -> list[float]:
 
 def series_of(column: Column, place: int) -> list[float | None]:
     return [float(value) if isfinite(value) else None for value in column.series[place].tolist()]
+
+
+def _heading(words: Words, measure: ChainMeasure, state: dict[str, str]) -> Heading:
+    """Of a narrow column, which leads to the table by this measure."""
+    link = links("/chain", state, measure=measure.name, sort="-value", page="")
+    whole, short = words.gettext(measure.title), _abbreviation(words, measure.name)
+    return Heading(short or whole, link, whole=whole if short else "", spare=measure.name in SPARE)
+
+
+def _abbreviation(words: Words, measure: str) -> str:
+    """What is understood in a column as narrow as its numbers; empty for names that are short enough."""
+    return {
+        "footfall": words.gettext("Footfall / day"),
+        "shopper_yield": words.gettext("Yield"),
+        "dwell_section": words.gettext("Section dwell, median"),
+        "dwell_promo": words.gettext("Promo dwell, median"),
+        "stopping_power": words.gettext("Stopped"),
+        "queue_wait_p90": words.gettext("Queue wait, p90"),
+    }.get(measure, "")
 
 
 def _headings(words: Words, asked: Asked, state: dict[str, str]) -> dict[str, Heading]:
