@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.web.charts import Bar, Sample, Span, bar_chart, interval_dot, nice_ticks, row_bar, sparkline, step_chart
+from vitrina.web.lineage_chart import lineage_chart
 
 
 def rects(svg: str, name: str) -> list[dict[str, str]]:
@@ -96,3 +97,15 @@ def test_what_is_written_into_a_chart_cannot_break_out_of_it() -> None:
 
     assert "<script>" not in chart
     ET.fromstring(f"<x>{chart}</x>")
+
+
+def test_a_measures_box_is_as_wide_as_its_name() -> None:
+    name = "Ожидание в очереди, 90-й процентиль"
+    short, long = (str(lineage_chart(("waits",), each, name=str, label="")) for each in ("Wait", name))
+
+    def boxes(drawn: str) -> list[int]:
+        return [int(width) for width in re.findall(r'<rect [^>]* width="(\d+)"', drawn)]
+
+    assert len(set(boxes(short))) == 1
+    assert boxes(long)[:-1] == boxes(short)[:-1]
+    assert boxes(long)[-1] > 7 * len(name)

@@ -19,6 +19,8 @@ ROADS: dict[str, tuple[str, ...]] = {
 """Table of the lake to the steps that its rows are made in."""
 
 _WIDTH, _GAP, _HEIGHT, _ROW = 104, 30, 32, 46
+_LETTER = 8.0
+"""At most so wide is a letter of a measure's name on average, in its bold 12 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,10 @@ def lineage_chart(tables: Sequence[str], measure: str, *, name: Name, label: str
     drawn = [_edge(a, b, a.row, b.row) for a, b in edges]
     drawn += [_edge(node, goal, node.row, middle) for node in nodes if node.kind == "table"]
     drawn += [_box(node, node.row, node.key if node.kind == "table" else name(node.key)) for node in nodes]
-    drawn.append(_box(goal, middle, measure))
-    width, height = columns * (_WIDTH + _GAP) - _GAP + 2, rows * _ROW - (_ROW - _HEIGHT) + 2
+    goal_width = max(_WIDTH, round(len(measure) * _LETTER) + 20)
+    drawn.append(_box(goal, middle, measure, goal_width))
+    width = (columns - 1) * (_WIDTH + _GAP) + goal_width + 2
+    height = rows * _ROW - (_ROW - _HEIGHT) + 2
     return Markup('<svg class="lineage" viewBox="-1 -1 {} {}" width="{}" role="img" aria-label="{}">{}</svg>').format(
         width, height, width, label, Markup("").join(drawn)
     )
@@ -76,8 +80,8 @@ def _edge(a: _Node, b: _Node, from_row: float, to_row: float) -> Markup:
     return Markup('<path class="flow" d="{}"/>').format(path)
 
 
-def _box(node: _Node, row: float, text: str) -> Markup:
+def _box(node: _Node, row: float, text: str, width: int = _WIDTH) -> Markup:
     x, y = node.column * (_WIDTH + _GAP), row * _ROW
     return Markup(
         '<rect class="node {}" x="{}" y="{:g}" width="{}" height="{}" rx="6"/><text x="{}" y="{:g}">{}</text>'
-    ).format(node.kind, x, y, _WIDTH, _HEIGHT, x + _WIDTH / 2, y + _HEIGHT / 2 + 4, text)
+    ).format(node.kind, x, y, width, _HEIGHT, x + width / 2, y + _HEIGHT / 2 + 4, text)
