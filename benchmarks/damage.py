@@ -24,8 +24,9 @@ from typing import BinaryIO, cast
 from vitrina.errors import InputError
 from vitrina.lens import store
 from vitrina.lens.feed.reading import read_feed
-from vitrina.lens.importing import DONE, FAILED, HELD, Order, Part, import_feed
+from vitrina.lens.importing import DONE, FAILED, HELD, import_feed
 from vitrina.lens.offer import Offer, Reject
+from vitrina.lens.reader import Order, Part
 
 OFFERS = 40
 HUGE = 1 << 30

@@ -21,7 +21,8 @@ from xml.etree import ElementTree as ET
 
 from benchmarks.table import BarRow, Report
 from vitrina.lens.feed.reading import read_feed
-from vitrina.lens.importing import Imported, Order, Part, import_feed
+from vitrina.lens.importing import Imported, import_feed
+from vitrina.lens.reader import Order, Part
 
 OFFERS, ROUNDS, SEED = 100_000, 3, 7
 DAMAGED = 10_000

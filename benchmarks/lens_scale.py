@@ -34,10 +34,11 @@ from benchmarks.damage import peak_mb
 from benchmarks.table import Report
 from vitrina.lens import store
 from vitrina.lens.embed import catalog_vectors
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens.importing import import_feed
 from vitrina.lens.index import EVERYTHING, Entry, Filter, Floats, Index, entry_id, split_entry
 from vitrina.lens.index_zvec import ZvecIndex
 from vitrina.lens.indexing.client import IndexClient
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.sync import sync
 from vitrina.lens.vectors import VectorStore
 from vitrina.models.embedder import Embedder, made_picture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens.importing import import_feed
+from vitrina.lens.reader import Order, Part
 
 if __name__ == "__main__":
     folder, feed = Path(sys.argv[1]), Path(sys.argv[2])

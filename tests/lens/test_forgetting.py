@@ -14,8 +14,9 @@ from PIL import Image
 from vitrina.errors import ConflictError
 from vitrina.lens import forgetting, pictures, store
 from vitrina.lens.forgetting import DAY_S, Forgotten, forget_gone
-from vitrina.lens.importing import Imported, Order, Part, import_feed
+from vitrina.lens.importing import Imported, import_feed
 from vitrina.lens.product import refresh_products
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.vectors import VectorStore
 from vitrina.settings import Settings, load_settings
 from vitrina.storage.spool import lock_alone

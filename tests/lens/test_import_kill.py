@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from vitrina.lens import store
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens.importing import import_feed
+from vitrina.lens.reader import Order, Part
 
 KILLS = 30
 OFFERS = 6000

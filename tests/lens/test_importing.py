@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from vitrina.errors import ConflictError, NotFoundError
-from vitrina.lens import importing, store
-from vitrina.lens.importing import Imported, Order, Part, import_feed
+from vitrina.lens import census, importing, store
+from vitrina.lens.importing import Imported, import_feed
+from vitrina.lens.reader import Order, Part, file_address
 from vitrina.storage.spool import lock_alone
 
 ORDER = Order("best", "feed-1", currency="EUR")
@@ -260,7 +261,7 @@ def test_a_picture_outside_of_the_feeds_folder_is_left_out(tmp_path: Path, path:
     (tmp_path / "secret.jpg").write_text("x")
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
 
-    assert importing.file_address(folder, path) == ""
+    assert file_address(folder, path) == ""
 
 
 def test_a_picture_may_be_a_file_only_where_that_is_allowed(put: Import, tmp_path: Path) -> None:
@@ -395,7 +396,7 @@ def test_what_feeds_have_is_counted_when_it_changes(put: Import, tmp_path: Path)
 
     def counted() -> dict[str, tuple[int, int, dict[str, int]]]:
         with closing(store.open_catalog(tmp_path / "catalog.db")) as catalog:
-            found = store.feed_health(catalog, ["feed-1", "feed-2", "feed-3"])
+            found = census.feed_health(catalog, ["feed-1", "feed-2", "feed-3"])
         return {name: (one.offers, one.gone, one.pictures) for name, one in found.items()}
 
     assert counted() == {"feed-1": (2, 1, {"new": 1}), "feed-2": (1, 0, {"new": 1})}

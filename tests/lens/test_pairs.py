@@ -16,9 +16,10 @@ from vitrina.lens.demo.assortment import SHOPS
 from vitrina.lens.demo.design import Design, make_designs
 from vitrina.lens.demo.drawing import draw
 from vitrina.lens.demo.studio import shop_picture, to_jpeg
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens.importing import import_feed
 from vitrina.lens.index import BruteIndex
 from vitrina.lens.product import NO_DECISIONS, Decisions
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.sync import sync, sync_all
 from vitrina.models.library import find_model
 from vitrina.models.manifest import Model

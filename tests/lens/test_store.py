@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vitrina.errors import StorageError
-from vitrina.lens import store
+from vitrina.lens import census, store
 from vitrina.lens.product import GROUP
 from vitrina.product import Money
 
@@ -71,7 +71,7 @@ def test_counts_are_by_shop(catalog: sqlite3.Connection) -> None:
     put(catalog, 2, gone_at=2.0)
     put(catalog, 3, shop="b")
 
-    assert store.counts(catalog) == {"a": store.ShopCount(1, 1, {"ok": 1}), "b": store.ShopCount(1, 0, {})}
+    assert census.by_shop(catalog) == {"a": census.ShopCount(1, 1, {"ok": 1}), "b": census.ShopCount(1, 0, {})}
     assert (store.live_count(catalog), store.live_count(catalog, shop="b")) == (2, 1)
 
 
@@ -86,9 +86,9 @@ def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3
             (f"i{number}", number, number + 0.5, state),
         )
     catalog.commit()
-    store.count_all_feeds(catalog)
+    census.count_all_feeds(catalog)
 
-    health = store.feed_health(catalog, ["f"])["f"]
+    health = census.feed_health(catalog, ["f"])["f"]
 
     assert (health.offers, health.gone, health.pictures, health.last_good_at) == (1, 1, {"failed": 1}, 2.5)
     assert health.last is not None
@@ -96,7 +96,7 @@ def test_a_feeds_health_is_its_offers_pictures_and_last_imports(catalog: sqlite3
     [picture] = store.failed_pictures(catalog, feed_id="f")
     assert tuple(picture)[:3] == ("p:ab", "HTML with a 200", 3)
     assert [row["import_id"] for row in store.imports(catalog, feed_id="f", limit=2)] == ["i3", "i2"]
-    assert store.feed_health(catalog, ["g"]) == {}
+    assert census.feed_health(catalog, ["g"]) == {}
 
 
 def test_offers_that_several_shops_have_are_found_product_by_product(catalog: sqlite3.Connection) -> None:
@@ -121,8 +121,8 @@ def test_offers_that_several_shops_have_are_found_product_by_product(catalog: sq
     ("ask", "index"),
     [
         (lambda catalog: store.failed_pictures(catalog, feed_id="f"), "USING INDEX pictures_state"),
-        (lambda catalog: store.feed_health(catalog, ["f"]), "imports_feed"),
-        (lambda catalog: store.count_feeds(catalog, "a"), "sqlite_autoindex_offers_1 (shop=?)"),
+        (lambda catalog: census.feed_health(catalog, ["f"]), "imports_feed"),
+        (lambda catalog: census.count_feeds(catalog, "a"), "sqlite_autoindex_offers_1 (shop=?)"),
     ],
     ids=["failed pictures", "health", "counts"],
 )

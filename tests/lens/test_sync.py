@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from vitrina.errors import ConflictError, StorageError
-from vitrina.lens import pictures, store
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens import census, pictures, store
+from vitrina.lens.importing import import_feed
 from vitrina.lens.index import BruteIndex, Filter, Index, entry_id, split_entry
 from vitrina.lens.places import bring_up, indexed_model, retire_others
 from vitrina.lens.product import refresh_products
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.sync import Synced, sync
 from vitrina.lens.vectors import VectorStore
 from vitrina.models.library import find_model
@@ -94,7 +95,7 @@ def test_pictures_become_entries_and_a_second_run_does_nothing(
 
     assert sync(settings, model, index) == replace(done, pictures={}, vectors=0, added=0)
     with closing(store.open_catalog(settings.lens / "catalog.db")) as catalog:
-        assert store.feed_health(catalog, ["feed-best"])["feed-best"].pictures == {"ok": 2}
+        assert census.feed_health(catalog, ["feed-best"])["feed-best"].pictures == {"ok": 2}
 
 
 def test_a_picture_that_was_kept_and_is_damaged_is_fetched_again(

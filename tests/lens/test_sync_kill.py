@@ -20,8 +20,9 @@ import pytest
 from PIL import Image
 
 from vitrina.lens import store
-from vitrina.lens.importing import Order, Part, import_feed
+from vitrina.lens.importing import import_feed
 from vitrina.lens.index_zvec import ZvecIndex
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.vectors import VectorStore
 from vitrina.settings import Settings, load_settings
 

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from vitrina.cli.connect import AsJson, print_json, whoami
 from vitrina.cli.imports import open_catalog
 from vitrina.cli.session import database_session
-from vitrina.lens import shops, store
+from vitrina.lens import census, shops
 from vitrina.lens.shops import LensShop
 from vitrina.settings import Settings
 
@@ -84,12 +84,12 @@ def shop_(
         Console().print(f"{row.slug}: {row.name}, {row.currency}", highlight=False, markup=False)
 
 
-def _counts(settings: Settings) -> dict[str, store.ShopCount]:
+def _counts(settings: Settings) -> dict[str, census.ShopCount]:
     with open_catalog(settings) as catalog:
-        return store.counts(catalog)
+        return census.by_shop(catalog)
 
 
-def _shop(row: LensShop, counts: dict[str, store.ShopCount]) -> dict[str, Any]:
-    count = counts.get(row.slug, store.ShopCount(0, 0, {}))
+def _shop(row: LensShop, counts: dict[str, census.ShopCount]) -> dict[str, Any]:
+    count = counts.get(row.slug, census.ShopCount(0, 0, {}))
     told = ("slug", "name", "currency", "countries", "network", "active")
     return {key: getattr(row, key) for key in told} | asdict(count)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrina.errors import ConflictError
-from vitrina.lens import pictures, store
+from vitrina.lens import census, pictures, store
 from vitrina.lens.sync import BUSY_WAIT_S, alone
 from vitrina.lens.vectors import VectorStore
 from vitrina.settings import Settings
@@ -92,7 +92,7 @@ def _forget_offers(catalog: sqlite3.Connection, before: float, rest: Callable[[]
         rest()
     for shop in sorted(shops):
         with store.writing(catalog):
-            store.count_feeds(catalog, shop)
+            census.count_feeds(catalog, shop)
         rest()
     return count
 

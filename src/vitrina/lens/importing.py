@@ -7,24 +7,19 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import quote
 
-from vitrina.errors import ConflictError, InputError, NotFoundError, StorageError
-from vitrina.lens import staging, store
-from vitrina.lens.feed.facts import Facts
-from vitrina.lens.feed.reading import read_feed
-from vitrina.lens.offer import Offer, Reject
+from vitrina.errors import ConflictError, NotFoundError, StorageError
+from vitrina.lens import census, staging, store
+from vitrina.lens.reader import Order, Part, Progress, Reader
 from vitrina.lens.staging import Staging
 from vitrina.product import new_id
 from vitrina.storage.spool import lock_alone
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 500
 ONE_IN = 3
 """A full feed that loses more than one in so many of its offers waits for a person."""
 
@@ -34,36 +29,7 @@ TOLD_IMPORTS = 30
 Of its polls that found nothing new, so many are kept.
 """
 
-_WEB = ("http://", "https://")
-
 RUNNING, DONE, HELD, FAILED, UNCHANGED = "running", "done", "held", "failed", "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One file of a feed. name: as messages call it, without secrets. folder: where its pictures' paths begin."""
-
-    name: str
-    open: Callable[[], contextlib.AbstractContextManager[BinaryIO]]
-    size: int = 0
-    folder: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is imported. currency: of prices that name none. allow_files: pictures may be paths beside the feed."""
-
-    shop: str
-    feed_id: str
-    currency: str = ""
-    format: str = "auto"
-    is_full: bool = True
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    allow_files: bool = False
-
-    @property
-    def mode(self) -> str:
-        return "full" if self.is_full else "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +49,6 @@ class Imported:
     unchanged: int = 0
     rejected: int = 0
     notes: tuple[str, ...] = ()
-
-
-Progress = Callable[[int, int], None]
-"""Called now and then with the bytes read and the offers found so far. What it raises ends the import."""
 
 
 def import_feed(
@@ -112,7 +74,7 @@ def import_feed(
         with _storage_errors(folder):
             stage = Staging(_staging_path(folder, begun.import_id), catalog, order.shop, order.feed_id)
             try:
-                read = _Reader(order, stage, on_progress).read(parts)
+                read = Reader(order, stage, on_progress).read(parts)
                 stage.close()
                 return _decide(catalog, folder, order, _counted(begun, stage), read, at)
             except BaseException as error:
@@ -158,7 +120,7 @@ def retire_feed(folder: Path, shop: str, feed_id: str, *, now: float | None = No
     opened = contextlib.closing(store.open_catalog(folder / "catalog.db"))
     with _alone(folder, shop), opened as catalog, store.writing(catalog):
         gone = staging.retire(catalog, shop, feed_id, at)
-        store.count_feeds(catalog, shop)
+        census.count_feeds(catalog, shop)
         return gone
 
 
@@ -196,117 +158,11 @@ def find_import(catalog: sqlite3.Connection, import_id: str) -> Imported:
     return Imported(**{name: row[name] for name in names}, notes=tuple(store.notes(catalog, row["import_id"])))
 
 
-# ── reading ─────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Reader:
-    """Reads every part of a feed into the staging. damage: why the last part could not be read to its end."""
-
-    def __init__(self, order: Order, stage: Staging, on_progress: Progress) -> None:
-        self._order, self._stage, self._on_progress = order, stage, on_progress
-        self._bytes = 0
-        self.damage = ""
-        self.notes: list[str] = []
-
-    def read(self, parts: Iterable[Part]) -> _Reader:
-        for part in parts:
-            facts = Facts()
-            try:
-                with part.open() as stream:
-                    reading = read_feed(
-                        _Counted(stream, self._count),
-                        self._order.shop,
-                        currency=self._order.currency,
-                        form=self._order.format,
-                        mapping=self._order.mapping,
-                        name=part.name,
-                    )
-                    facts = reading.facts
-                    self._take(reading, part, facts)
-            except InputError as error:
-                self.damage = str(error)
-                break
-            finally:
-                self.notes += facts.sentences()
-        return self
-
-    def _take(self, reading: Iterable[Offer | Reject], part: Part, facts: Facts) -> None:
-        batch: list[Offer] = []
-        folder = part.folder.resolve() if part.folder is not None and self._order.allow_files else None
-        try:
-            for one in reading:
-                if isinstance(one, Reject):
-                    self._stage.reject(one)
-                    continue
-                for url in one.pictures:
-                    if not url.startswith(_WEB):
-                        one = _with_pictures(one, folder, facts)
-                        break
-                batch.append(one)
-                if len(batch) >= AT_ONCE:
-                    self._add(batch)
-                    batch = []
-        except InputError:
-            self._add(batch)  # what came before the damage
-            raise
-        self._add(batch)
-
-    def _add(self, batch: Sequence[Offer]) -> None:
-        if batch:
-            self._stage.add(batch)
-        self._on_progress(self._bytes, self._stage.offers)
-
-    def _count(self, size: int) -> None:
-        self._bytes += size
-
-
-class _Counted:
-    """A stream whose bytes are counted while they are read; its errors say where."""
-
-    def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
-        self._stream, self._count = stream, count
-
-    def read(self, size: int, /) -> bytes:
-        try:
-            given = self._stream.read(size)
-        except OSError as error:
-            raise InputError(f"the feed cannot be read on: {error.strerror or error}") from error
-        self._count(len(given))
-        return given
-
-
-def _with_pictures(offer: Offer, folder: Path | None, facts: Facts) -> Offer:
-    """Paths among the pictures become `file:` addresses where that is allowed, and are left out where not."""
-    found = []
-    for url in offer.pictures:
-        if url.startswith(_WEB):
-            found.append(url)
-            continue
-        address = file_address(folder, url) if folder is not None else ""
-        if address:
-            found.append(address)
-        else:
-            why = "is no file in the feed's folder" if folder else "is no address (--allow-files takes paths)"
-            facts.note(f"a picture {why}, left out", offer.line, repr(url[:60]))
-    return offer._replace(pictures=tuple(dict.fromkeys(found)))
-
-
-def file_address(folder: Path, text: str) -> str:
-    """`file:` address of a file below the folder (which is resolved); "" for what is outside, or is not there."""
-    try:
-        path = (folder / text).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            return ""
-    except (OSError, ValueError):
-        return ""
-    return "file://" + quote(path.as_posix())
-
-
 # ── deciding and applying ───────────────────────────────────────────────────────────────────────
 
 
 def _decide(
-    catalog: sqlite3.Connection, folder: Path, order: Order, read: Imported, reader: _Reader, at: float
+    catalog: sqlite3.Connection, folder: Path, order: Order, read: Imported, reader: Reader, at: float
 ) -> Imported:
     read = replace(read, notes=tuple(reader.notes))
     reason = reader.damage
@@ -356,7 +212,7 @@ def _apply(
         _keep_rejects(catalog, read.import_id)
         _supersede(catalog, folder, done, at)
         if done.new or done.changed or done.gone:
-            store.count_feeds(catalog, read.shop)
+            census.count_feeds(catalog, read.shop)
     path.unlink(missing_ok=True)
     return done
 

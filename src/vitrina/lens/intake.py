@@ -11,8 +11,9 @@ from pathlib import Path
 from vitrina.errors import InputError, VitrinaError
 from vitrina.lens import importing, shops, store
 from vitrina.lens.feed.reading import read_feed
-from vitrina.lens.importing import DONE, FAILED, UNCHANGED, Imported, Order, Part
+from vitrina.lens.importing import DONE, FAILED, UNCHANGED, Imported
 from vitrina.lens.offer import Offer
+from vitrina.lens.reader import Order, Part
 from vitrina.lens.shops import LensFeed, LensShop
 from vitrina.lens.source import Sourced, open_source
 from vitrina.outlet.download import UNKNOWN, Version

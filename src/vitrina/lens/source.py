@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrina.errors import InputError
 from vitrina.lens.address import hide, is_address
-from vitrina.lens.importing import Part
+from vitrina.lens.reader import Part
 from vitrina.outlet.download import UNKNOWN, Version, download
 
 SUFFIXES = (".xml", ".yml", ".csv", ".tsv", ".txt", ".rss", ".atom")

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from vitrina.errors import ConflictError, NotFoundError
-from vitrina.lens import pictures, product, store
+from vitrina.lens import census, pictures, product, store
 from vitrina.lens.decisions import load_decisions
 from vitrina.lens.embedding import embed_missing
 from vitrina.lens.index import Index
@@ -87,8 +87,8 @@ def sync(
         vectors, shown = VectorStore(folder / "vectors"), _shown(catalog, shops)
         embedded, unreadable = embed_missing(settings, model, vectors, shown, partial(on_progress, "vectors"))
         pictures.fetch_again(catalog, unreadable)
-        if unreadable or not store.are_feeds_counted(catalog):
-            store.count_all_feeds(catalog)
+        if unreadable or not census.are_feeds_counted(catalog):
+            census.count_all_feeds(catalog)
         added, removed = bring_up(
             path,
             model.name,
@@ -184,7 +184,7 @@ def _fetch(
             on_progress("pictures", before + done, before + all_)
 
         ended.update(pictures.fetch_pictures(folder, wanted, on_progress=told))
-        store.count_feeds_that_show(catalog, [one.picture_key for one in wanted])
+        census.count_feeds_that_show(catalog, [one.picture_key for one in wanted])
     return dict(ended)
 
 

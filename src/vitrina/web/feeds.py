@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from vitrina.lens import store
+from vitrina.lens import census, store
 from vitrina.lens.importing import FAILED, HELD
 from vitrina.lens.shops import LensFeed, find_shop, list_feeds, list_shops
 from vitrina.web.site import Site
@@ -59,7 +59,7 @@ class Feed:
         return "warn" if self.state == HELD or self.rejected or self.pictures_failed else "ok"
 
 
-NO_HEALTH = store.FeedHealth(0, 0, {}, None, None)
+NO_HEALTH = census.FeedHealth(0, 0, {}, None, None)
 
 
 def feeds_now(site: Site) -> list[Feed]:
@@ -81,7 +81,7 @@ def feed_now(site: Site, feed_id: str) -> Feed | None:
         return _told(row, find_shop(session, row.shop).name, _health(site, [feed_id]).get(feed_id, NO_HEALTH))
 
 
-def _told(row: LensFeed, shop_name: str, known: store.FeedHealth) -> Feed:
+def _told(row: LensFeed, shop_name: str, known: census.FeedHealth) -> Feed:
     last = known.last
     return Feed(
         feed_id=row.feed_id,
@@ -118,11 +118,11 @@ def of_newest_import(site: Site, feed_id: str, read: Callable[[sqlite3.Connectio
         return read(catalog, last[0]["import_id"]) if last else []
 
 
-def _health(site: Site, feed_ids: Sequence[str]) -> Mapping[str, store.FeedHealth]:
+def _health(site: Site, feed_ids: Sequence[str]) -> Mapping[str, census.FeedHealth]:
     if not (site.settings.lens / "catalog.db").exists():
         return {}
     with opened(site) as catalog:
-        return store.feed_health(catalog, feed_ids)
+        return census.feed_health(catalog, feed_ids)
 
 
 def when(t: float | None) -> datetime | None:
