@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_retention_says_first_and_then_does(run: Run, crossings: None) -> None:
     assert json.loads(run("sql", "SELECT count(*) AS n FROM crossings", "--json").output) == [{"n": 20}]
     assert json.loads(run("retain", "--no-wait", "--json").output)["crossings"] == 6
     assert json.loads(run("sql", "SELECT count(*) AS n FROM crossings", "--json").output) == [{"n": 14}]
+
+
+def test_retention_deletes_rows_that_were_set_aside_too(run: Run, crossings: None, settings: Settings) -> None:
+    aside = settings.home / "journal" / "riga" / "door" / "000000000007.crossings.refused"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b"rows")
+    long_ago = (datetime.now(UTC) - timedelta(days=402)).timestamp()
+    os.utime(aside, (long_ago, long_ago))
+
+    assert run("retain", "--no-wait").exit_code == 0
+
+    assert not aside.exists()
 
 
 def test_deleting_an_id_asks_back_and_leaves_no_trace(run: Run, crossings: None, settings: Settings) -> None:

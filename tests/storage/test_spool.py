@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from vitrina.errors import ConflictError, StorageError
-from vitrina.storage.spool import Spool
+from vitrina.storage.spool import Spool, files_aside, forget_aside
 from vitrina.storage.table import TableSpec, conform
 
 Row = Callable[..., dict[str, Any]]
@@ -135,3 +137,32 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(tmp_path: Path
     spool.write(rows(0, 1))
     assert ids(spool.read(1)) == ["event-0"]
     spool.close()
+
+
+def test_what_was_set_aside_is_kept_no_longer_than_its_table_keeps_rows(tmp_path: Path) -> None:
+    """Positions for a month, visits for a year, receipts for ever; of whose rows a damaged entry is, nobody can say."""
+    set_aside = {
+        "journal/riga/door/000000000007.positions.refused": date(2026, 1, 30),
+        "journal/riga/door/000000000008.visits.refused": date(2026, 1, 30),
+        "journal/riga/door/000000000009.damaged": date(2026, 1, 30),
+        "journal/riga/door/000000000010.damaged": date(2026, 3, 1),
+        "spool/receipts/till/000000000001.refused": date(2020, 1, 1),
+        "spool/visits/till/000000000001.refused": date(2024, 1, 1),
+        "spool/visits/till/000000000002.rows": date(2024, 1, 1),
+    }
+    for name, day in set_aside.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"rows")
+        moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
+        os.utime(path, (moment, moment))
+
+    gone = forget_aside(tmp_path, {"positions": date(2026, 2, 1), "visits": date(2025, 2, 1), "receipts": None})
+
+    assert gone == 3
+    assert [path.relative_to(tmp_path).as_posix() for path in files_aside(tmp_path)] == [
+        "journal/riga/door/000000000008.visits.refused",
+        "journal/riga/door/000000000010.damaged",
+        "spool/receipts/till/000000000001.refused",
+    ]
+    assert (tmp_path / "spool/visits/till/000000000002.rows").exists()

@@ -25,6 +25,7 @@ from vitrina.storage import audit
 from vitrina.storage import engine as engines
 from vitrina.storage.database import Database
 from vitrina.storage.lake import GRACE_S, Lake, TableDescription
+from vitrina.storage.spool import forget_aside
 from vitrina.storage.table import TableSpec
 
 app = typer.Typer(
@@ -141,8 +142,16 @@ def retain(
     with Console(stderr=True).status("deleting"):
         deleted = lake.retain(rules, now, grace_s=GRACE_S if wait else 0.0)
         _forget_sums(context.obj, lake, now)
+        forget_set_aside(context.obj, lake, now)
     _record(context.obj, "lake.retain", {"rows": deleted})
     _print_counts(deleted, "rows deleted", as_json=as_json)
+
+
+def forget_set_aside(settings: Settings, lake: Lake, now: datetime) -> int:
+    """Rows that never reached the lake are kept no longer than those that did; gives how many files went."""
+    expired = lake.expired(retention_rules(settings), now)
+    kept_from = {table: expired.get(table) for table in lake.tables}
+    return sum(forget_aside(settings.home / place, kept_from) for place in ("spool", "journal"))
 
 
 def _forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:

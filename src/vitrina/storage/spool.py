@@ -12,6 +12,8 @@ import logging
 import os
 import struct
 import zlib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from io import FileIO
 from pathlib import Path
 
@@ -132,6 +134,22 @@ def files_aside(folder: Path) -> list[Path]:
     """What spools and journals below the folder have set aside. Folders may go meanwhile."""
     there = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
     return sorted(path for path in there if path.suffix in (DAMAGED, REFUSED))
+
+
+def forget_aside(folder: Path, kept_from: Mapping[str, date | None]) -> int:
+    """Delete what was set aside before the first day that its table keeps; gives how many files that were.
+
+    kept_from: by table, None for one that keeps all. A file of which nobody can say whose rows it holds goes as early
+    as those of the table that keeps the least.
+    """
+    forgotten, strictest = 0, max((day for day in kept_from.values() if day), default=None)
+    for path in files_aside(folder):
+        said = {*path.relative_to(folder).parts, *path.name.split(".")}
+        first = next((day for table, day in kept_from.items() if table in said), strictest)
+        if first is not None and datetime.fromtimestamp(path.stat().st_mtime, UTC).date() < first:
+            path.unlink(missing_ok=True)
+            forgotten += 1
+    return forgotten
 
 
 def sync_folder(folder: Path) -> None:
