@@ -70,6 +70,15 @@ def test_no_column_is_out_of_view_on_a_small_laptop(address: str, browse: Any, l
         assert whole <= shown, width
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_phone_shows_each_shops_value_without_scrolling_sideways(address: str, browse: Any, language: str) -> None:
+    page = browse(address, viewport={"width": 390, "height": 800}, locale=language)
+    sign_in(page, f"/chain?{PERIOD}")
+
+    value = page.locator("table.chain tbody td.num").first.bounding_box()
+    assert value["x"] + value["width"] <= 390 - 14
+
+
 def test_sorting_and_choosing_work_without_scripts(address: str, browse: Any) -> None:
     page = browse(address, java_script_enabled=False)
     sign_in(page, f"/chain?{PERIOD}")
