@@ -18,7 +18,8 @@ from deltalake import DeltaTable
 from vitrina.errors import ConflictError, DeniedError, InputError, LimitError, NotFoundError
 from vitrina.storage import delta
 from vitrina.storage.lake import Lake
-from vitrina.storage.table import TableSpec
+from vitrina.storage.spool import Spool
+from vitrina.storage.table import TableSpec, column, conform
 
 Row = Callable[..., dict[str, Any]]
 MakeLake = Callable[..., Lake]
@@ -91,6 +92,73 @@ def test_a_table_made_when_a_column_was_described_otherwise_takes_rows(
     later.append("sightings", [row(2)], writer_id="w", batch_no=2)
     later.compact(grace_s=0.0)
     assert ids(later) == ["event-1", "event-2"]
+
+
+# ── a table that grows ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def later(lake: Lake, tmp_path: Path, spec: TableSpec) -> Lake:
+    """The same lake as a later version of ours knows it, whose table has two columns more."""
+    newer = (
+        column("loud", pa.bool_(), "New.", nullable=True),
+        column("zone_id", pa.string(), "New too.", nullable=True),
+    )
+    return Lake(tmp_path / "lake", tables={"sightings": replace(spec, schema=pa.schema([*spec.schema, *newer]))})
+
+
+def told(lake: Lake, **where: Any) -> list[tuple[Any, ...]]:
+    rows = lake.expr("sightings", **where).to_pyarrow().sort_by("event_id").to_pylist()
+    return [(one["event_id"], one["loud"], one["zone_id"], one["dwell_s"]) for one in rows]
+
+
+def test_rows_from_before_a_column_was_thought_of_have_none_in_it(lake: Lake, later: Lake, row: Row) -> None:
+    lake.append("sightings", [row(1), row(201)], writer_id="w", batch_no=1)
+    assert told(later) == [("event-1", None, None, 0.5), ("event-201", None, None, 100.5)], "before the first new row"
+
+    later.append("sightings", [row(2, loud=True, zone_id="door")], writer_id="w", batch_no=2)
+
+    expected = [("event-1", None, None, 0.5), ("event-2", True, "door", 1.0), ("event-201", None, None, 100.5)]
+    assert told(later) == expected
+    assert told(later, days=(date(2026, 6, 3), date(2026, 6, 3))) == expected[2:], "a file without the column, alone"
+    counted = later.sql("SELECT count(*) AS n, count(loud) AS loud, min(zone_id) AS zone FROM sightings")
+    assert counted.to_pylist() == [{"n": 3, "loud": 1, "zone": "door"}]
+    relation = later.relation("sightings", later.files("sightings"))
+    assert later.run(f"SELECT count(zone_id) AS n FROM {relation}").to_pylist() == [{"n": 1}]
+
+
+def test_a_table_that_grew_is_kept_like_any_other(lake: Lake, later: Lake, row: Row, traces: Traces) -> None:
+    for number in range(3):
+        lake.append("sightings", [row(number), row(number + 200)], writer_id="w", batch_no=number)
+    later.append("sightings", [row(3, loud=True, zone_id="door")], writer_id="w", batch_no=3)
+
+    assert sum(later.compact(grace_s=0.0).values()) > 0
+    assert later.delete("sightings", "zone_id", "door", grace_s=0.0) == 1
+    assert later.retain({"visits_days": 8}, NOW, grace_s=0.0) == {"sightings": 3}
+
+    assert told(later) == [(f"event-{number}", None, None, number / 2) for number in (200, 201, 202)]
+    assert not traces("event-3")
+
+
+def test_a_process_of_the_earlier_version_goes_on_beside_it(lake: Lake, later: Lake, row: Row) -> None:
+    lake.append("sightings", [row(1)], writer_id="w", batch_no=1)
+    later.append("sightings", [row(2, loud=False, zone_id="till")], writer_id="v", batch_no=1)
+    lake.append("sightings", [row(3)], writer_id="w", batch_no=2)
+
+    assert ids(lake) == event_ids(range(1, 4))
+    assert told(later) == [("event-1", None, None, 0.5), ("event-2", False, "till", 1.0), ("event-3", None, None, 1.5)]
+
+
+def test_rows_that_the_earlier_version_left_in_its_spool_are_committed(
+    later: Lake, row: Row, spec: TableSpec, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool" / "sightings" / "w")
+    spool.write(conform([row(1)], spec))
+    spool.close()
+
+    assert later.recover() == 1
+
+    assert told(later) == [("event-1", None, None, 0.5)]
 
 
 def test_nothing_is_kept_of_files_that_were_read(lake: Lake, row: Row) -> None:

@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from vitrina.errors import DeniedError, InputError, LimitError, MissingError
@@ -24,6 +26,7 @@ from vitrina.storage import spark as spark_engine
 from vitrina.storage.engine import open_lake
 from vitrina.storage.lake import Lake
 from vitrina.storage.spark import Spark, SparkLake
+from vitrina.storage.table import column
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed <socket:ResourceWarning",
@@ -94,6 +97,20 @@ def test_sql_is_held_to_the_lake_and_to_its_time(path: Path) -> None:
             lake.sql(
                 "SELECT count(*) FROM visits a, visits b, visits c WHERE a.dwell_s + b.dwell_s < c.dwell_s", timeout_s=2
             )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_spark")
+def test_a_column_that_was_thought_of_later_is_null_in_older_files(path: Path) -> None:
+    visits = FLOOR_TABLES["visits"]
+    newer = replace(visits, schema=visits.schema.append(column("loud", pa.bool_(), "New.", nullable=True)))
+    question = "SELECT count(*) > 0 AS any, count(loud) AS loud FROM visits"
+
+    with Spark("local[2]", memory_mb=1024) as spark:
+        lakes = [Lake(path, tables={"visits": newer}), SparkLake(path, tables={"visits": newer}, spark=spark)]
+        answers = [lake.sql(question).to_pylist() for lake in lakes]
+
+    assert answers == [[{"any": True, "loud": 0}]] * 2
 
 
 @pytest.mark.slow

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from vitrina.errors import InputError, StorageError
@@ -40,6 +40,8 @@ _CONFIGURATION = {
     # Statistics are copied into the log: only of the time, so that no id is in a file that a delete would not touch.
     "delta.dataSkippingStatsColumns": "t",
 }
+_GROWN = "vitrina.grown"
+"""Property of a table that got columns after its first rows: some of its files do not have them."""
 _SETTLED_NS = 100_000_000
 """A folder's time of change has steps of a few ms; from this age on, no later change can have the same time."""
 _LISTS_KEPT = 512
@@ -68,8 +70,13 @@ class DeltaFolder:
             committed = table.transaction_version(writer_id)
             if committed is not None and committed >= batch_no:
                 return
+            self._grow(table)
             mark = CommitProperties(app_transactions=[Transaction(writer_id, batch_no)])
-            write_deltalake(table, data, mode="append", commit_properties=mark, writer_properties=_PARQUET)
+            # Beside a later version of ours the table has columns that this one does not know: they stay null.
+            how: Literal["merge"] | None = "merge" if len(table.schema().fields) > len(data.column_names) else None
+            write_deltalake(
+                table, data, mode="append", schema_mode=how, commit_properties=mark, writer_properties=_PARQUET
+            )
 
         self._retrying(commit)
 
@@ -104,6 +111,22 @@ class DeltaFolder:
             wanted.append((PARTITION_MARK + "business_day", ">=", first.isoformat()))
             wanted.append((PARTITION_MARK + "business_day", "<=", last.isoformat()))
         return sorted(self._path(uri) for uri in table.file_uris(file_pruning_predicate=wanted or None))
+
+    def is_grown(self) -> bool:
+        """Whether files of the table may lack columns, because it was made before they were thought of."""
+        with self._shared() as table:
+            return table is not None and (_GROWN in table.metadata().configuration or bool(self._missing(table)))
+
+    def _missing(self, table: DeltaTable) -> list[pa.Field]:
+        there = {field.name for field in table.schema().fields}
+        return [field for field in self._spec.stored_schema if field.name not in there]
+
+    def _grow(self, table: DeltaTable) -> None:
+        """Give the table the columns that it lacks. Its property comes first: a reader must never miss it."""
+        if missing := self._missing(table):
+            logger.info("lake table %s: new columns %s", self._spec.name, ", ".join(field.name for field in missing))
+            table.alter.set_table_properties({_GROWN: "true"}, raise_if_not_exists=False)
+            table.alter.add_columns([Field.from_arrow(field.with_nullable(True)) for field in missing])
 
     def size(self) -> tuple[int, int, int]:
         """Rows, files, bytes."""

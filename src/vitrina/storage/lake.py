@@ -200,7 +200,7 @@ class Lake:
         """The table as it is now, as an Ibis expression of this thread's backend; of one shop, of business days."""
         spec, backend, views = self._spec(table), self.connect(), self._asking.views
         files = self.files(table, shop_id=shop_id, days=days)
-        select = question.select_files(spec, files)
+        select = question.select_files(spec, files, grown=self._folder(table).is_grown())
         view = f"{table}_{hashlib.sha256(select.encode()).hexdigest()[:16]}"
         if view not in views:
             backend.con.execute(f'CREATE TEMP VIEW "{view}" AS {select}')
@@ -213,7 +213,7 @@ class Lake:
 
     def relation(self, table: str, files: Sequence[str]) -> str:
         """What stands for these files of the table in SQL for `run`."""
-        return f"({question.select_files(self._spec(table), files)})"
+        return f"({question.select_files(self._spec(table), files, grown=self._folder(table).is_grown())})"
 
     def run(self, sql: str) -> pa.Table:
         """The answer to SQL of our own, in this lake's dialect; the short way for what is compiled once."""
@@ -231,7 +231,7 @@ class Lake:
 
         Raises InputError, DeniedError or LimitError.
         """
-        tables = {name: (spec, self.files(name)) for name, spec in self._tables.items()}
+        tables = {name: (spec, self.files(name), self._folder(name).is_grown()) for name, spec in self._tables.items()}
         return question.ask(
             query,
             tables,

@@ -42,33 +42,39 @@ def open_duckdb(*, memory_mb: int, threads: int | None) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def select_files(spec: TableSpec, files: Sequence[str]) -> str:
-    """SQL that gives the table's columns out of these files, and the same columns without rows when there are none."""
+def select_files(spec: TableSpec, files: Sequence[str], *, grown: bool = False) -> str:
+    """SQL that gives the table's columns out of these files, and the same columns without rows when there are none.
+
+    grown: files may lack columns, which are null in their rows; it takes a look at each file before the first row.
+    """
+    nothing = ", ".join(f'CAST(NULL AS {_TYPES[field.type]}) AS "{field.name}"' for field in spec.schema)
     if not files:
-        columns = ", ".join(f'CAST(NULL AS {_TYPES[field.type]}) AS "{field.name}"' for field in spec.schema)
-        return f"SELECT {columns} WHERE FALSE"
+        return f"SELECT {nothing} WHERE FALSE"
     columns = ", ".join(f'"{name}"' for name in spec.schema.names)
-    return f"SELECT {columns} FROM read_parquet({_list(files)}, hive_partitioning=false)"  # noqa: S608 - our own files
+    if not grown:
+        return f"SELECT {columns} FROM read_parquet({_list(files)}, hive_partitioning=false)"  # noqa: S608 - our own files
+    rows = f"read_parquet({_list(files)}, hive_partitioning=false, union_by_name=true)"
+    return f"SELECT {columns} FROM (SELECT {nothing} WHERE FALSE UNION ALL BY NAME FROM {rows})"  # noqa: S608
 
 
 def ask(
     query: str,
-    tables: Mapping[str, tuple[TableSpec, Sequence[str]]],
+    tables: Mapping[str, tuple[TableSpec, Sequence[str], bool]],
     *,
     memory_mb: int,
     threads: int | None,
     timeout_s: float,
     max_rows: int,
 ) -> pa.Table:
-    """The answer to one SELECT over the given tables.
+    """The answer to one SELECT over the given tables: each with its files and whether they may lack columns.
 
     Raises InputError for anything but one SELECT and for mistakes in it, DeniedError when it reaches for another file,
     LimitError when it needs too much memory, time or rows.
     """
     with open_duckdb(memory_mb=memory_mb, threads=threads) as connection:
-        for name, (spec, files) in tables.items():
-            connection.execute(f'CREATE VIEW "{name}" AS {select_files(spec, files)}')
-        connection.execute(f"SET allowed_paths={_list([file for _, files in tables.values() for file in files])}")
+        for name, (spec, files, grown) in tables.items():
+            connection.execute(f'CREATE VIEW "{name}" AS {select_files(spec, files, grown=grown)}')
+        connection.execute(f"SET allowed_paths={_list([file for _, files, _ in tables.values() for file in files])}")
         connection.execute("SET enable_external_access=false")
         connection.execute("SET lock_configuration=true")
         with _explained(timeout_s, memory_mb), _interrupted_after(connection, timeout_s):

@@ -23,7 +23,7 @@ def column(name: str, kind: pa.DataType, comment: str, *, nullable: bool = False
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table.
+    """One table. A later version may add columns, which older files do not have; it takes none away.
 
     keep_days: name of the setting that says how many business days are kept; None: for ever.
     """
@@ -59,10 +59,11 @@ def comment_of(field: pa.Field) -> str:
 def conform(rows: Rows, spec: TableSpec) -> pa.Table:
     """The rows as a table of exactly the spec's columns and types.
 
-    Raises InputError for missing and unknown columns, values that do not fit, nulls where none may be, and times
-    without a zone.
+    A table, as an earlier version may have left it on disk, need not have the columns that may be null. Raises
+    InputError for missing and unknown columns, values that do not fit, nulls where none may be, and times without a
+    zone.
     """
-    table = rows if isinstance(rows, pa.Table) else _from_records(rows, spec)
+    table = _with_nulls(rows, spec) if isinstance(rows, pa.Table) else _from_records(rows, spec)
     _check_columns(set(table.column_names), spec)
     for field in spec.schema:
         _check_values(table.column(field.name), field, spec)
@@ -70,6 +71,13 @@ def conform(rows: Rows, spec: TableSpec) -> pa.Table:
         return table.select(spec.schema.names).cast(spec.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise InputError(f"lake table {spec.name}: a value does not fit: {error}") from error
+
+
+def _with_nulls(table: pa.Table, spec: TableSpec) -> pa.Table:
+    for field in spec.schema:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def _check_values(values: pa.ChunkedArray, field: pa.Field, spec: TableSpec) -> None:
