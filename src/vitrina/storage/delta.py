@@ -59,6 +59,7 @@ class DeltaFolder:
         self._lock_file = folder.parent / ".locks" / spec.name
         self._mutex = threading.Lock()
         self._opened: DeltaTable | None = None
+        self._grown: bool | None = None
         self._log_changed_ns: int | None = None
         self._lists: dict[tuple[int, str | None, tuple[date, date] | None], list[str]] = {}
 
@@ -113,9 +114,13 @@ class DeltaFolder:
         return sorted(self._path(uri) for uri in table.file_uris(file_pruning_predicate=wanted or None))
 
     def is_grown(self) -> bool:
-        """Whether files of the table may lack columns, because it was made before they were thought of."""
-        with self._shared() as table:
-            return table is not None and (_GROWN in table.metadata().configuration or bool(self._missing(table)))
+        """Whether files of the table may lack columns, because it was made before they were thought of.
+
+        As it was when the table was looked at last, so it holds for all files that were given out before.
+        """
+        if self._grown is None:
+            self.version()
+        return bool(self._grown)
 
     def _missing(self, table: DeltaTable) -> list[pa.Field]:
         there = {field.name for field in table.schema().fields}
@@ -218,6 +223,8 @@ class DeltaFolder:
                 self._opened = None
         if self._opened is None and DeltaTable.is_deltatable(self._folder):
             self._opened = DeltaTable(self._folder)
+        if self._opened is not None and not self._grown:
+            self._grown = _GROWN in self._opened.metadata().configuration or bool(self._missing(self._opened))
         return self._opened
 
     def _last_change_ns(self) -> int | None:
