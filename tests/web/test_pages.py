@@ -15,6 +15,7 @@ from vitrina.floor.setup import shopfile, shops
 from vitrina.floor.simulate.chain import GAP_EVERY_DAYS
 from vitrina.product import new_id
 from vitrina.storage.secrets import SecretBox
+from vitrina.web.pages.day_view import longest_gaps
 
 CHAIN_DAY = "2026-03-10"
 GAP_DAY = date.fromordinal(date(2026, 3, 10).toordinal() // GAP_EVERY_DAYS * GAP_EVERY_DAYS)
@@ -153,6 +154,14 @@ def test_a_gap_is_marked_as_a_gap(anna: Any) -> None:
     assert "When nobody was watching" in page
     assert '<rect class="gap"' in page
     assert "stream lost" in page
+
+
+def test_of_many_gaps_the_longest_are_shown_at_once() -> None:
+    gaps = [{"camera": f"c{number}", "gap_s": 630.0 if number % 2 else 30.0} for number in range(40)]
+
+    assert [gap["camera"] for gap in longest_gaps(gaps)] == [f"c{number}" for number in range(1, 30, 2)]
+    assert longest_gaps(gaps[:3]) == gaps[:3]
+    assert longest_gaps([]) == []
 
 
 def test_days_before_and_after_can_be_reached_but_not_tomorrow(anna: Any) -> None:

@@ -237,7 +237,31 @@ def test_so_few_people_cannot_be_read_off_the_curve_of_those_inside(story):
     story.enter("11:00", "ann")
     story.leave("13:00", "ann")
     day = story.figures(k_anonymity=5)
-    assert {row["people"] for row in day.occupancy} == {None}
+    assert day.occupancy == []
+
+
+def test_how_few_came_in_cannot_be_reckoned_from_a_share_of_many(story):
+    """12 people at the shelf, and an exposure of 600 %, would be two who came in."""
+    story.enter("11:00", "ann", "bob")
+    for number in range(12):
+        story.visit("11:05", f"p{number}", "shelf", 10.0)
+        story.visit("11:00", f"p{number}", "street", 3.0)
+    day = story.figures(k_anonymity=5)
+    shown = {
+        name: figure.note
+        for name, figure in (*day.figures.items(), ("exposure", day.zones[0].exposure))
+        if name in ("footfall", "capture_rate", "exposure")
+    }
+    assert shown == dict.fromkeys(("footfall", "capture_rate", "exposure"), "fewer than 5 people: not shown")
+    assert day.zones[0].visitors.value == 12
+
+
+def test_how_few_passed_by_cannot_be_reckoned_from_the_capture_rate(story):
+    story.enter("11:00", *PEOPLE)
+    for person in ("pam", "pit"):
+        story.visit("11:00", person, "street", 3.0)
+    assert story.figures(k_anonymity=5).figures["capture_rate"].value is None
+    assert story.figures(k_anonymity=2).figures["capture_rate"].value == pytest.approx(6 / 8)
 
 
 def test_who_came_in_by_a_door_that_is_gone_came_in(story):

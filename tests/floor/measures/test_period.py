@@ -277,6 +277,23 @@ def test_what_is_about_few_people_is_hidden_however_many_visits_they_made(story)
     assert figures(story, DAY, k=5, shop=alone).figures["dwell_median"].now.value is None
 
 
+def test_how_few_came_in_cannot_be_reckoned_from_a_share_of_many(story):
+    story.watch("10:00", "18:00")
+    story.enter("10:30", *PEOPLE[:2])
+    for number in range(12):
+        story.visit("11:05", f"p{number}", "shelf", 10.0)
+        story.visit("11:00", f"p{number}", "street", 3.0)
+    story.store()
+
+    def shown(k):
+        found = figures(story, DAY, k=k)
+        shelf = next(zone for zone in found.zones if zone.zone == "shelf")
+        return [figure.now.value for figure in (shelf.exposure, found.figures["capture_rate"])]
+
+    assert shown(5) == [None, None]
+    assert None not in shown(2)
+
+
 def test_waits_are_hidden_by_the_people_behind_them_and_counted_as_waits(story):
     for back in range(2):
         story.on(DAY - timedelta(days=back)).watch("10:00", "18:00")

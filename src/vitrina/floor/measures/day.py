@@ -13,7 +13,7 @@ import numpy as np
 from vitrina.floor.layout import Shop, Zone
 from vitrina.floor.measures import estimates, figures
 from vitrina.floor.measures.estimates import ShopDay
-from vitrina.floor.measures.figures import DayFigures, Figure, Heat, QueueDay, Shown, ZoneDay
+from vitrina.floor.measures.figures import DayFigures, Figure, Heat, QueueDay, Shown, ZoneDay, smaller
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import DayRows, Floats, Ints, Source, read_rows
 from vitrina.product import ShopClock
@@ -186,8 +186,10 @@ def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[
 
 
 def _people(day: ShopDay) -> dict[str, int]:
-    """Whom the figures are about that stand on visits or waits, of which one person may have several."""
-    return dict.fromkeys(DWELLS, estimates.people_in_zones(day)) | estimates.people_waiting(day.rows.waits)
+    """Whom a figure is about that stands on visits or waits, of which one person may have several, or on two groups."""
+    captured = round(smaller(*estimates.entered_and_passed(day)))
+    people = dict.fromkeys(DWELLS, estimates.people_in_zones(day)) | estimates.people_waiting(day.rows.waits)
+    return people | {"capture_rate": captured}
 
 
 def _note(name: str, today: ShopDay, estimate: Estimate) -> str:
@@ -262,13 +264,15 @@ def _hour(today: ShopDay, clock: ShopClock, hour: int, counts: tuple[int, int], 
 def _occupancy_curve(
     today: ShopDay, clock: ShopClock, minutes: Ints, inside: Floats, *, k_anonymity: int
 ) -> list[dict[str, Any]]:
-    """Every five minutes of the opening hours; where the door was not watched nobody knows."""
-    curve, few = [], figures.hidden(_came_in(today), k_anonymity)
+    """Every five minutes of the opening hours; where the door was not watched nobody knows. Nothing of a few people."""
+    if figures.hidden(_came_in(today), k_anonymity):
+        return []
+    curve = []
     for minute, people in zip(minutes[::OCCUPANCY_STEP_MIN].tolist(), inside[::OCCUPANCY_STEP_MIN], strict=True):
         if not any(start <= minute < until for start, until in today.opens):
             continue
         watched = today.watched(minute, minute + OCCUPANCY_STEP_MIN * estimates.MINUTE_US, today.door_cameras)
-        value = None if few or watched == 0 else round(float(people))
+        value = None if watched == 0 else round(float(people))
         curve.append({"t": clock.local(minute / 1e6).strftime("%H:%M"), "people": value})
     return curve
 
@@ -290,9 +294,12 @@ def _zone(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay])
 
     def figure(name: str, note: str = "") -> Figure:
         values = [each[name] for _, each in before]
-        everybody = [visitors, *(people for people, _ in before)]
-        people = () if name == "holding_power" else everybody  # which is about those who stopped alone
-        return shown.figure(name, units.get(name, "s"), found[name], values, people=people, note=note)
+        people = [visitors, *(people for people, _ in before)]
+        if name == "exposure":
+            entered = (len(day.inbound) for day in (today, *earlier))
+            people = [round(smaller(*both)) for both in zip(people, entered, strict=True)]
+        about = () if name == "holding_power" else people  # which is about those who stopped alone
+        return shown.figure(name, units.get(name, "s"), found[name], values, people=about, note=note)
 
     crowded = visitors > len(today.inbound)
     return ZoneDay(

@@ -135,13 +135,16 @@ def people_in_zones(day: ShopDay) -> int:
     return len(np.unique(day.rows.visits.in_zones(day.marks.inside).person))
 
 
-def _capture(day: ShopDay) -> Share:
+def entered_and_passed(day: ShopDay) -> tuple[int, int]:
+    """Entries, and persons who were seen outside and did not come in; none of both where nobody was seen outside."""
     outside = np.unique(day.rows.visits.in_zones(day.marks.outside).person)
     entered = day.rows.crossings.person[day.rows.crossings.inbound]
-    if not len(outside):
-        return Share(0, 0)
-    passers = len(np.setdiff1d(outside, entered))
-    return Share(len(entered), len(entered) + passers)
+    return (len(entered), len(np.setdiff1d(outside, entered))) if len(outside) else (0, 0)
+
+
+def _capture(day: ShopDay) -> Share:
+    entered, passed = entered_and_passed(day)
+    return Share(entered, entered + passed)
 
 
 def waiting(waits: Waits) -> dict[str, Estimate]:

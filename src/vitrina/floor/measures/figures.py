@@ -98,7 +98,8 @@ class DayFigures:
     watched_share: part of the open camera time that was really analysed; None when nothing says.
     gaps: {camera, start, until, gap_s, reason}; times are ISO 8601 in UTC.
     hourly: {hour 'HH:00' in shop time, t ISO 8601 UTC, in, out, low, high, watched, note}.
-    occupancy: {t 'HH:MM' in shop time, people}; people is None while no entrance was watched.
+    occupancy: {t 'HH:MM' in shop time, people}; people is None while no entrance was watched; empty when there were
+    too few to be shown.
     paths: {path: zone slugs, people}. transitions: {from, to, people} with '(start)' and '(end)'.
     """
 
@@ -178,6 +179,11 @@ class Shown:
 def hidden(people: int, k_anonymity: int) -> bool:
     """Whether a group is too small to be shown; an empty one says nothing about anybody."""
     return 0 < people < k_anonymity
+
+
+def smaller(*groups: float) -> float:
+    """Whom a ratio of groups is about: the smallest that has anybody, as it follows from the ratio and the others."""
+    return min((group for group in groups if group), default=0)
 
 
 def known(value: float) -> float | None:

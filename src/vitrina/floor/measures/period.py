@@ -36,7 +36,7 @@ from vitrina.floor.measures.compared import (
     ZonePeriod,
 )
 from vitrina.floor.measures.comparing import Comparison, noted, part_of, per_entry, quantile, share, total
-from vitrina.floor.measures.figures import Figure, hidden
+from vitrina.floor.measures.figures import Figure, hidden, smaller
 from vitrina.floor.measures.ledger import Ledger, Sums
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import Floats
@@ -223,7 +223,9 @@ def _headline(asked: _Period) -> dict[str, Compared]:
         "footfall": noted(compared.figure("footfall", "people", _footfall, comparable=False), _footfall_note(asked)),
         "footfall_a_day": compared.a_day("footfall_a_day", "people", lambda part: part.entries, comparable=doors),
         "capture_rate": noted(
-            compared.figure("capture_rate", "share", _capture, comparable=doors and asked.same(*marks.outside)),
+            compared.figure(
+                "capture_rate", "share", _capture, people=_captured, comparable=doors and asked.same(*marks.outside)
+            ),
             "" if marks.outside else figures.NO_OUTSIDE,
         ),
         "dwell_median": _dwell(compared, "dwell_median", 0.5, comparable=inside),
@@ -253,10 +255,19 @@ def _footfall_note(asked: _Period) -> str:
 
 
 def _capture(part: Stretch) -> Estimate:
-    """Over days on which the street was seen at all."""
-    seen = part.count("street", "outside") > 0
-    entries, passers = part.entries[seen], part.count("street", "passers")[seen]
+    entries, passers = _street(part)
     return share(entries, entries + passers)
+
+
+def _captured(part: Stretch) -> float:
+    entries, passers = _street(part)
+    return smaller(float(entries.sum()), float(passers.sum()))
+
+
+def _street(part: Stretch) -> tuple[Floats, Floats]:
+    """Entries, and who passed by, of days on which the street was seen at all."""
+    seen = part.count("street", "outside") > 0
+    return part.entries[seen], part.count("street", "passers")[seen]
 
 
 def _dwell(compared: Comparison, name: str, q: float, *, comparable: bool) -> Compared:
@@ -389,6 +400,7 @@ def _zone(asked: _Period, zone: Zone) -> ZonePeriod:
         "exposure",
         "ratio",
         lambda part: part_of(visitors(part), part.entries, part.counted),
+        about=lambda part: smaller(people(part), float(part.entries.sum())),
         comparable=here and asked.same(*compared.now.marks.entrances),
     )
     crowded = exposed.now.value is not None and exposed.now.value > 1

@@ -18,6 +18,8 @@ from vitrina.web.wording import Told, tell, tell_note, tell_reason, tell_share
 from vitrina.web.words import NOTHING, Words
 
 MINUTES_A_DAY = 24 * 60
+A_MINUTE_S = 60.0
+GAPS_SHOWN = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,19 @@ class DayView:
     tiles: list[Tile]
     footfall: Markup
     occupancy: Markup
+    no_occupancy: str
     hours: list[tuple[str, str, str, str]]
     zones: list[ZoneRow]
     dwell: list[DwellRow]
     queues: list[QueueRow]
     gaps: list[tuple[str, str, str, str, str]]
+    shorter_gaps: list[tuple[str, str, str, str, str]]
     paths: list[tuple[str, str]]
 
 
 def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
     clock = ShopClock(asked.shop.timezone, asked.shop.day_starts)
+    longest = longest_gaps(figures.gaps)
     return DayView(
         simulated=figures.simulated,
         empty=_is_empty(figures),
@@ -86,11 +91,13 @@ def day_view(words: Words, asked: ShopDay, figures: DayFigures) -> DayView:
         tiles=tiles(words, figures),
         footfall=_footfall(words, figures),
         occupancy=_occupancy(words, clock, asked, figures),
+        no_occupancy=_no_occupancy(words, figures.figures["occupancy_peak"]),
         hours=_hours(words, figures),
         zones=_zones(words, figures),
         dwell=_dwell(words, figures),
         queues=[_queue(words, queue, figures.currency) for queue in figures.queues],
-        gaps=_gaps(words, clock, figures),
+        gaps=_gaps(words, clock, longest),
+        shorter_gaps=_gaps(words, clock, [gap for gap in figures.gaps if gap not in longest]),
         paths=_paths(words, asked, figures),
     )
 
@@ -187,6 +194,11 @@ def _occupancy(words: Words, clock: ShopClock, asked: ShopDay, figures: DayFigur
     )
 
 
+def _no_occupancy(words: Words, peak: Figure) -> str:
+    """What stands in the place of a curve that has nothing."""
+    return tell_note(words, peak.note) if peak.note else words.gettext("Nobody was counted.")
+
+
 def _people(words: Words, people: int | None) -> str:
     if people is None:
         return words.gettext("not watched")
@@ -216,17 +228,26 @@ def _unwatched(words: Words, samples: Sequence[Sample]) -> list[Span]:
     return [Span(start, end, words.gettext("not watched")) for start, end in joined]
 
 
-def _gaps(words: Words, clock: ShopClock, figures: DayFigures) -> list[tuple[str, str, str, str, str]]:
+def longest_gaps(gaps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that matter most for the day's figures, by time; the others stand behind a click."""
+    least_s = sorted((gap["gap_s"] for gap in gaps), reverse=True)[:GAPS_SHOWN][-1] if gaps else 0.0
+    return [gap for gap in gaps if gap["gap_s"] >= least_s][:GAPS_SHOWN]
+
+
+def _gaps(words: Words, clock: ShopClock, gaps: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, str, str]]:
     return [
         (
-            words.clock(clock.local(_moment(gap["start"]))),
-            words.clock(clock.local(_moment(gap["until"]))),
+            *(_edge(words, clock.local(_moment(gap[edge])), gap["gap_s"]) for edge in ("start", "until")),
             words.duration(gap["gap_s"]),
             gap["camera"],
             tell_reason(words, gap["reason"]),
         )
-        for gap in figures.gaps
+        for gap in gaps
     ]
+
+
+def _edge(words: Words, moment: datetime, gap_s: float) -> str:
+    return words.pattern(moment, "HH:mm:ss") if gap_s < A_MINUTE_S else words.clock(moment)
 
 
 def _zones(words: Words, figures: DayFigures) -> list[ZoneRow]:
