@@ -283,14 +283,16 @@ def test_how_few_came_in_cannot_be_reckoned_from_a_share_of_many(story):
     for number in range(12):
         story.visit("11:05", f"p{number}", "shelf", 10.0)
         story.visit("11:00", f"p{number}", "street", 3.0)
+        story.receipt("12:00", f"r{number}", 1000)
     story.store()
 
     def shown(k):
         found = figures(story, DAY, k=k)
         shelf = next(zone for zone in found.zones if zone.zone == "shelf")
-        return [figure.now.value for figure in (shelf.exposure, found.figures["capture_rate"])]
+        of_many = (shelf.exposure, found.figures["capture_rate"], found.funnels[""][-1].share)
+        return [figure.now.value for figure in of_many]
 
-    assert shown(5) == [None, None]
+    assert shown(5) == [None, None, None]
     assert None not in shown(2)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from vitrina.floor.measures.compared import FunnelStep
 from vitrina.floor.measures.comparing import Comparison, per_entry, share
-from vitrina.floor.measures.figures import hidden
+from vitrina.floor.measures.figures import hidden, smaller
 from vitrina.floor.measures.rows import Floats
 from vitrina.floor.measures.stretch import Stretch
 from vitrina.floor.measures.sums import ANY
@@ -34,9 +34,6 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
     def of_section(column: str) -> Counts:
         return lambda part: part.count("funnel", column, {"zone_id": section})
 
-    def entered(part: Stretch) -> Floats:
-        return part.count("entered", "people")
-
     counts: list[tuple[str, Counts]] = [
         ("entered", entered),
         ("section", of_section("reached")),
@@ -44,7 +41,7 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
         ("served", of_section("served")),
     ]
     steps = [
-        _step(compared, name, count, entered, counts[max(0, number - 1)][1], comparable=comparable)
+        _step(compared, name, count, counts[max(0, number - 1)][1], comparable=comparable)
         for number, (name, count) in enumerate(counts)
     ]
     if compared.now.count("sales", "receipts", compared.now.own).sum():
@@ -52,9 +49,7 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
     return steps
 
 
-def _step(
-    compared: Comparison, name: str, count: Counts, entered: Counts, previous: Counts, *, comparable: bool
-) -> FunnelStep:
+def _step(compared: Comparison, name: str, count: Counts, previous: Counts, *, comparable: bool) -> FunnelStep:
     def of(whole: Counts) -> Callable[[Stretch], Estimate]:
         return lambda part: share(count(part), whole(part), part.counted)
 
@@ -77,9 +72,17 @@ def _receipts(compared: Comparison, *, comparable: bool) -> FunnelStep:
     def ratio(part: Stretch) -> Estimate:
         return per_entry(part, "receipts", ("entered", "people"))
 
-    found = compared.figure("funnel_receipts", "ratio", ratio, people=_people(receipts), comparable=comparable)
-    count = round(_people(receipts)(compared.now))
+    sold, came = _people(receipts), _people(entered)
+    found = compared.figure(
+        "funnel_receipts", "ratio", ratio, people=lambda part: smaller(sold(part), came(part)), comparable=comparable
+    )
+    count = round(sold(compared.now))
     return FunnelStep("receipts", None if hidden(count, compared.k_anonymity) else count, found, found)
+
+
+def entered(part: Stretch) -> Floats:
+    """Persons who came in, by day."""
+    return part.count("entered", "people")
 
 
 def _people(count: Counts) -> Callable[[Stretch], float]:
