@@ -59,6 +59,8 @@ def test_a_translation_has_the_same_places_to_fill_as_its_sentence(language: str
         (EN, -3, "−3"),
         (EN, None, "–"),
         (EN, float("nan"), "–"),
+        (EN, 0.0, "0"),
+        (EN, -0.0, "0"),
     ],
 )
 def test_numbers(words: Words, value: float | None, expected: str) -> None:

@@ -218,7 +218,8 @@ class Lake:
     def run(self, sql: str) -> pa.Table:
         """The answer to SQL of our own, in this lake's dialect; the short way for what is compiled once."""
         with self._cursor() as cursor:
-            return cursor.sql(sql).to_arrow_table()
+            # A relation (`cursor.sql`) is planned twice, which is a third of what a small question costs.
+            return cursor.execute(sql).to_arrow_table()
 
     def _cursor(self) -> Any:
         with self._duckdb_lock:

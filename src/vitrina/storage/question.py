@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -37,6 +38,8 @@ def open_duckdb(*, memory_mb: int, threads: int | None) -> duckdb.DuckDBPyConnec
     }
     if threads is not None:
         config["threads"] = threads
+    # It says so of each answer of `execute` that becomes Arrow; ours are small.
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET GLOBAL TimeZone='UTC'")
     return connection

@@ -8,6 +8,7 @@ is a ratio of two counts and may exceed the step before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from vitrina.floor.measures.compared import FunnelStep
 from vitrina.floor.measures.comparing import Comparison, per_entry, share
@@ -24,10 +25,13 @@ def funnels(
     compared: Comparison, sections: Sequence[str], *, incomparable: frozenset[str]
 ) -> dict[str, list[FunnelStep]]:
     """The funnel over any section (''), and over each. All steps stand on the days that were watched in full."""
-    return {
-        section: _funnel(compared, section, comparable=not incomparable & {section, "*"})
-        for section in (ANY, *sections)
-    }
+    sold = bool(compared.now.count("sales", "receipts", compared.now.own).sum())
+    last = cache(partial(_receipts, compared))  # the same under each section, and half of the time of all
+    found = {}
+    for section in (ANY, *sections):
+        comparable = not incomparable & {section, "*"}
+        found[section] = _funnel(compared, section, comparable=comparable) + [last(comparable)] * sold
+    return found
 
 
 def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[FunnelStep]:
@@ -40,13 +44,10 @@ def _funnel(compared: Comparison, section: str, *, comparable: bool) -> list[Fun
         ("queue", of_section("queued")),
         ("served", of_section("served")),
     ]
-    steps = [
+    return [
         _step(compared, name, count, counts[max(0, number - 1)][1], comparable=comparable)
         for number, (name, count) in enumerate(counts)
     ]
-    if compared.now.count("sales", "receipts", compared.now.own).sum():
-        steps.append(_receipts(compared, comparable=comparable))
-    return steps
 
 
 def _step(compared: Comparison, name: str, count: Counts, previous: Counts, *, comparable: bool) -> FunnelStep:
@@ -63,7 +64,7 @@ def _step(compared: Comparison, name: str, count: Counts, previous: Counts, *, c
     )
 
 
-def _receipts(compared: Comparison, *, comparable: bool) -> FunnelStep:
+def _receipts(compared: Comparison, comparable: bool) -> FunnelStep:
     """Of all receipts, whatever the section: nobody knows whose they are. Its interval is made as conversion's is."""
 
     def receipts(part: Stretch) -> Floats:

@@ -10,6 +10,7 @@ no person's id.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -129,13 +130,15 @@ class Ledger:
     def _add_up(self, days: Sequence[date], files: Mapping[date, Mapping[str, list[str]]], marks: Marks) -> Sums:
         """Ask the engine, for all these days at once."""
         of_table = {table: [file for day in days for file in files[day][table]] for table in SOURCES}
-        rows = ", ".join(
-            f"{table} AS (SELECT * FROM {self._lake.relation(table, of_table[table])})"  # noqa: S608
+        rows = {
+            table: f"{table} AS (SELECT * FROM {self._lake.relation(table, of_table[table])})"  # noqa: S608
             for table in SOURCES
-        )
+        }
 
         def ask(sql: str) -> pa.Table:
-            return self._lake.run(f"WITH {rows} SELECT * FROM ({sql}) AS answer ORDER BY business_day")  # noqa: S608
+            # Tables that it does not name would be planned all the same.
+            named = ", ".join(part for table, part in rows.items() if re.search(rf"\b{table}\b", sql))
+            return self._lake.run(f"WITH {named} SELECT * FROM ({sql}) AS answer ORDER BY business_day")  # noqa: S608
 
         sql_of = _sql(marks, self._lake.dialect)
         schemas = _schemas()
