@@ -23,7 +23,7 @@ from vitrina.models.library import known_models, verify
 from vitrina.settings import SETTINGS, Settings
 from vitrina.storage import spark
 from vitrina.storage.database import Database
-from vitrina.storage.spool import files_aside
+from vitrina.storage.spool import BACKLOGS, files_aside
 
 State = Literal["ok", "warning", "missing"]
 ENOUGH_DISK_GB = 5.0
@@ -155,7 +155,7 @@ def _disk(home: Path) -> Finding:
 
 def _aside(home: Path) -> Finding:
     """Rows that never reached the lake: written by another version, or damaged."""
-    found = [path for place in ("spool", "journal") for path in files_aside(home / place)]
+    found = [path for place in BACKLOGS for path in files_aside(home / place)]
     if not found:
         return Finding("rows set aside", "ok", "none")
     said = f"{len(found)} files that no figure counts, such as {found[0]}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vitrina.errors import InputError, NotFoundError
 from vitrina.lens import shops
-from vitrina.lens.shops import FORMATS
+from vitrina.lens.address import is_address
+from vitrina.lens.shops import FORMATS, FeedSettings
 
 ShopName = Annotated[str, typer.Option("--shop", help="The shop's slug or name; it is made when it is new.")]
 Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}; auto looks at the beginning.")]
@@ -27,7 +29,21 @@ Columns = Annotated[
 Currency = Annotated[str, typer.Option(help="Currency of prices that name none, such as EUR.")]
 
 
-def mapping_of(typed: list[str]) -> dict[str, str]:
+def feed_typed(
+    source: str, form: str, full: bool, columns: list[str] | None, *, allow_files: bool, allow_private: bool
+) -> FeedSettings:
+    """What was typed, of a feed that is imported by hand."""
+    return FeedSettings(
+        source=source if is_address(source) else str(Path(source).absolute()),
+        format=form,
+        mode="full" if full else "partial",
+        mapping=_mapping(columns or []),
+        allow_private=allow_private,
+        allow_files=allow_files,
+    )
+
+
+def _mapping(typed: list[str]) -> dict[str, str]:
     pairs = [one.partition("=") for one in typed]
     wrong = next((ours for ours, equals, theirs in pairs if not (ours and equals and theirs)), None)
     if wrong is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -18,17 +18,16 @@ from vitrina.cli.feed_options import (
     Format,
     Full,
     ShopName,
+    feed_typed,
     is_shop,
-    mapping_of,
     name_typed,
     slug_typed,
 )
 from vitrina.cli.imports import open_catalog, told_import
 from vitrina.cli.session import database_session
 from vitrina.lens import importing, intake, shops, store
-from vitrina.lens.address import is_address
 from vitrina.lens.importing import Imported
-from vitrina.lens.shops import FeedSettings, LensFeed
+from vitrina.lens.shops import LensFeed
 from vitrina.settings import Settings
 from vitrina.storage.secrets import SecretBox
 
@@ -103,16 +102,8 @@ def add(
       vitrina lens feeds add "https://export.example/csv/?code=KEY" --shop best-shop --currency RUB
     """
     settings: Settings = context.obj
-    given = FeedSettings(
-        source=source if is_address(source) else str(Path(source).absolute()),
-        format=form,
-        mode="full" if full else "partial",
-        mapping=mapping_of(column or []),
-        cron=cron,
-        timezone=timezone or settings.timezone,
-        allow_private=allow_private,
-        allow_files=allow_files,
-    )
+    typed = feed_typed(source, form, full, column, allow_files=allow_files, allow_private=allow_private)
+    given = replace(typed, cron=cron, timezone=timezone or settings.timezone)
     with database_session(settings) as session:
         slug = slug_typed(session, shop)
         if currency or not is_shop(session, slug):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,8 +20,8 @@ from vitrina.cli.feed_options import (
     Format,
     Full,
     ShopName,
+    feed_typed,
     is_shop,
-    mapping_of,
     name_typed,
     slug_typed,
 )
@@ -63,17 +62,7 @@ def import_(
       vitrina lens import changes.csv --shop best-shop --partial --column name=Title --column price=Cost --json
     """
     settings: Settings = context.obj
-    given = [
-        FeedSettings(
-            source=one if is_address(one) else str(Path(one).absolute()),
-            format=form,
-            mode="full" if full else "partial",
-            mapping=mapping_of(column or []),
-            allow_private=allow_private,
-            allow_files=allow_files,
-        )
-        for one in feeds
-    ]
+    given = [feed_typed(one, form, full, column, allow_files=allow_files, allow_private=allow_private) for one in feeds]
     done = [_import_one(settings, shop, one, currency) for one in given]
     if as_json:
         print_json({"shop": done[0].shop, "imports": [told_import(settings, one) for one in done]})

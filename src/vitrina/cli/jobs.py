@@ -7,7 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from vitrina.cli import bulletins
-from vitrina.cli.lake import forget_set_aside, open_lake, retention_rules
+from vitrina.cli.lake import delete_old, open_lake
 from vitrina.floor.setup import shops
 from vitrina.outlet import delivery
 from vitrina.settings import Settings
@@ -43,13 +43,7 @@ def handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         return f"{sum(lake.compact().values())} files replaced"
 
     def retain(_job: RunningJob) -> str:
-        from vitrina.cli.period import forget_sums
-
-        now = datetime.now(UTC)
-        deleted = lake.retain(retention_rules(settings), now)
-        forget_sums(settings, lake, now)
-        forget_set_aside(settings, lake, now)
-        return f"{sum(deleted.values())} rows deleted"
+        return f"{sum(delete_old(settings, lake, datetime.now(UTC)).values())} rows deleted"
 
     def sums(job: RunningJob) -> str:
         from vitrina.cli.period import add_up_days

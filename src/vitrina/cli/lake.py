@@ -25,7 +25,7 @@ from vitrina.storage import audit
 from vitrina.storage import engine as engines
 from vitrina.storage.database import Database
 from vitrina.storage.lake import GRACE_S, Lake, TableDescription
-from vitrina.storage.spool import forget_aside
+from vitrina.storage.spool import BACKLOGS, forget_aside
 from vitrina.storage.table import TableSpec
 
 app = typer.Typer(
@@ -133,31 +133,31 @@ def retain(
       vitrina lake retain --dry-run
       vitrina lake retain
     """
-    lake, rules, now = open_lake(context.obj), retention_rules(context.obj), datetime.now(UTC)
+    lake, now = open_lake(context.obj), datetime.now(UTC)
     if dry_run:
-        _print_counts(
-            {name: str(first) for name, first in lake.expired(rules, now).items()}, "kept from", as_json=as_json
-        )
+        expired = lake.expired(retention_rules(context.obj), now)
+        _print_counts({name: str(first) for name, first in expired.items()}, "kept from", as_json=as_json)
         return
     with Console(stderr=True).status("deleting"):
-        deleted = lake.retain(rules, now, grace_s=GRACE_S if wait else 0.0)
-        _forget_sums(context.obj, lake, now)
-        forget_set_aside(context.obj, lake, now)
+        deleted = delete_old(context.obj, lake, now, grace_s=GRACE_S if wait else 0.0)
     _record(context.obj, "lake.retain", {"rows": deleted})
     _print_counts(deleted, "rows deleted", as_json=as_json)
 
 
-def forget_set_aside(settings: Settings, lake: Lake, now: datetime) -> int:
-    """Rows that never reached the lake are kept no longer than those that did; gives how many files went."""
-    expired = lake.expired(retention_rules(settings), now)
-    kept_from = {table: expired.get(table) for table in lake.tables}
-    return sum(forget_aside(settings.home / place, kept_from) for place in ("spool", "journal"))
+def delete_old(settings: Settings, lake: Lake, now: datetime, *, grace_s: float = GRACE_S) -> dict[str, int]:
+    """Rows that are older than the settings allow, what days without rows added up to, and rows that were set aside.
 
-
-def _forget_sums(settings: Settings, lake: Lake, now: datetime) -> None:
+    Gives how many rows went, by table.
+    """
     from vitrina.cli.period import forget_sums  # which opens the lake by this module
 
+    rules = retention_rules(settings)
+    deleted, expired = lake.retain(rules, now, grace_s=grace_s), lake.expired(rules, now)
     forget_sums(settings, lake, now)
+    kept_from = {table: expired.get(table) for table in lake.tables}
+    for place in BACKLOGS:
+        forget_aside(settings.home / place, kept_from)
+    return deleted
 
 
 @app.command()

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _MARK = b"VSPOOL1\n"
 _HEAD = struct.Struct("<II")
 _SUFFIX = ".rows"
+BACKLOGS = ("spool", "journal")
+"""Folders of a home in which rows wait for the lake."""
 DAMAGED, REFUSED = ".damaged", ".refused"
 """What files end with that hold rows which are kept and not in the lake: unreadable, or not to a table's taste."""
 

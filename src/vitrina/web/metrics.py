@@ -24,14 +24,13 @@ from vitrina.errors import VitrinaError
 from vitrina.floor.camera.health import PROBLEMS
 from vitrina.floor.worker.client import all_health
 from vitrina.outlet import broker, delivery, export
-from vitrina.storage.spool import DAMAGED, REFUSED, files_aside
+from vitrina.storage.spool import BACKLOGS, DAMAGED, REFUSED, files_aside
 from vitrina.web.live import Place
 from vitrina.web.site import Site
 from vitrina.work import jobs
 
 logger = logging.getLogger(__name__)
 
-BACKLOGS = ("spool", "journal")
 CAMERA_GAUGES: Mapping[str, tuple[str, str]] = {
     "vitrina_camera_fps": ("fps_got", "Frames a second that come now."),
     "vitrina_camera_fps_wanted": ("fps_wanted", "Frames a second that are to be looked at."),

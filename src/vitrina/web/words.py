@@ -48,7 +48,7 @@ def _translations(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=8192)
 def _written(value: float, pattern: str, locale: Locale) -> str:
     """Babel needs 30 µs for a number, and a page has a thousand, most of them small and many times the same."""
     return _minus(_pattern(pattern).apply(value, locale))

@@ -13,7 +13,7 @@ import numpy as np
 from vitrina.floor.layout import Shop, Zone
 from vitrina.floor.measures import estimates, figures
 from vitrina.floor.measures.estimates import ShopDay
-from vitrina.floor.measures.figures import DayFigures, Figure, Heat, QueueDay, Shown, ZoneDay, smaller
+from vitrina.floor.measures.figures import DayFigures, Figure, Heat, QueueDay, Shown, ZoneDay, smallest_group
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import DayRows, Floats, Ints, Source, read_rows
 from vitrina.product import ShopClock
@@ -187,7 +187,7 @@ def _headline(shown: Shown, today: ShopDay, earlier: Sequence[ShopDay]) -> dict[
 
 def _people(day: ShopDay) -> dict[str, int]:
     """Whom a figure is about that stands on visits or waits, of which one person may have several, or on two groups."""
-    captured = round(smaller(*estimates.entered_and_passed(day)))
+    captured = round(smallest_group(*estimates.entered_and_passed(day)))
     people = dict.fromkeys(DWELLS, estimates.people_in_zones(day)) | estimates.people_waiting(day.rows.waits)
     return people | {"capture_rate": captured}
 
@@ -297,7 +297,7 @@ def _zone(shown: Shown, place: Zone, today: ShopDay, earlier: Sequence[ShopDay])
         people = [visitors, *(people for people, _ in before)]
         if name == "exposure":
             entered = (len(day.inbound) for day in (today, *earlier))
-            people = [round(smaller(*both)) for both in zip(people, entered, strict=True)]
+            people = [round(smallest_group(*both)) for both in zip(people, entered, strict=True)]
         about = () if name == "holding_power" else people  # which is about those who stopped alone
         return shown.figure(name, units.get(name, "s"), found[name], values, people=about, note=note)
 

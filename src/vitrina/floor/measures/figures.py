@@ -181,7 +181,7 @@ def hidden(people: int, k_anonymity: int) -> bool:
     return 0 < people < k_anonymity
 
 
-def smaller(*groups: float) -> float:
+def smallest_group(*groups: float) -> float:
     """Whom a ratio of groups is about: the smallest that has anybody, as it follows from the ratio and the others."""
     return min((group for group in groups if group), default=0)
 

@@ -12,7 +12,7 @@ from functools import cache, partial
 
 from vitrina.floor.measures.compared import FunnelStep
 from vitrina.floor.measures.comparing import Comparison, per_entry, share
-from vitrina.floor.measures.figures import hidden, smaller
+from vitrina.floor.measures.figures import hidden, smallest_group
 from vitrina.floor.measures.rows import Floats
 from vitrina.floor.measures.stretch import Stretch
 from vitrina.floor.measures.sums import ANY
@@ -26,7 +26,7 @@ def funnels(
 ) -> dict[str, list[FunnelStep]]:
     """The funnel over any section (''), and over each. All steps stand on the days that were watched in full."""
     sold = bool(compared.now.count("sales", "receipts", compared.now.own).sum())
-    last = cache(partial(_receipts, compared))  # the same under each section, and half of the time of all
+    last = cache(partial(_receipts, compared))  # the same under each section, and bootstrapped
     found = {}
     for section in (ANY, *sections):
         comparable = not incomparable & {section, "*"}
@@ -75,7 +75,11 @@ def _receipts(compared: Comparison, comparable: bool) -> FunnelStep:
 
     sold, came = _people(receipts), _people(entered)
     found = compared.figure(
-        "funnel_receipts", "ratio", ratio, people=lambda part: smaller(sold(part), came(part)), comparable=comparable
+        "funnel_receipts",
+        "ratio",
+        ratio,
+        people=lambda part: smallest_group(sold(part), came(part)),
+        comparable=comparable,
     )
     count = round(sold(compared.now))
     return FunnelStep("receipts", None if hidden(count, compared.k_anonymity) else count, found, found)

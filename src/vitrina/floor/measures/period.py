@@ -36,7 +36,7 @@ from vitrina.floor.measures.compared import (
     ZonePeriod,
 )
 from vitrina.floor.measures.comparing import Comparison, noted, part_of, per_entry, quantile, share, total
-from vitrina.floor.measures.figures import Figure, hidden, smaller
+from vitrina.floor.measures.figures import Figure, hidden, smallest_group
 from vitrina.floor.measures.ledger import Ledger, Sums
 from vitrina.floor.measures.queries import Marks
 from vitrina.floor.measures.rows import Floats
@@ -261,7 +261,7 @@ def _capture(part: Stretch) -> Estimate:
 
 def _captured(part: Stretch) -> float:
     entries, passers = _street(part)
-    return smaller(float(entries.sum()), float(passers.sum()))
+    return smallest_group(float(entries.sum()), float(passers.sum()))
 
 
 def _street(part: Stretch) -> tuple[Floats, Floats]:
@@ -400,7 +400,7 @@ def _zone(asked: _Period, zone: Zone) -> ZonePeriod:
         "exposure",
         "ratio",
         lambda part: part_of(visitors(part), part.entries, part.counted),
-        about=lambda part: smaller(people(part), float(part.entries.sum())),
+        about=lambda part: smallest_group(people(part), float(part.entries.sum())),
         comparable=here and asked.same(*compared.now.marks.entrances),
     )
     crowded = exposed.now.value is not None and exposed.now.value > 1
